@@ -1,1 +1,27 @@
-//! Placeholder.
+//! One machine's partition logs on one machine's disks, in Kafka's own bytes and file names.
+//!
+//! Code map, lowest layer first:
+//!
+//! | module | is |
+//! |---|---|
+//! | [`fs`] | the disk seam: real, in memory, faulty |
+//! | [`log_dir`] | one log directory's health: online, out of space, failed |
+//! | [`topic_partition`], [`log_config`] | names and settings |
+//!
+//! Invariants of the crate:
+//!
+//! - Nothing here knows of the network, of async, or of a clock: the time is a parameter.
+//! - Every access to a disk goes through [`fs::Fs`] and [`fs::File`].
+//! - Bytes that come from a disk are never trusted: damage is an error that names file and
+//!   position, never a panic and never a silent cut in the middle of acknowledged data.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![deny(clippy::todo, clippy::unimplemented)]
+
+pub mod fs;
+pub mod log_config;
+pub mod log_dir;
+pub mod topic_partition;
+
+pub use log_config::{CleanupPolicy, CompressionType, LogConfig, TimestampType};
+pub use log_dir::LogDir;
+pub use topic_partition::TopicPartition;

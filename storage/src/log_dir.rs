@@ -1,0 +1,108 @@
+//! The health of one log directory, shared by everything that writes into it.
+//!
+//! Two kinds of trouble are told apart. A full disk (ENOSPC, EDQUOT) passes: appends are refused
+//! until space is back, reads go on. Any other failed write and any failed fsync is final: what is
+//! on the disk is no longer known, so the directory stays offline until the process is restarted,
+//! and no fsync is ever tried again (the kernel may have dropped the dirty pages already and would
+//! report success).
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+
+/// One of the `log.dirs`. Cheap to ask on every append.
+#[derive(Debug)]
+pub struct LogDir {
+    path: PathBuf,
+    offline: AtomicBool,
+    full: AtomicBool,
+    /// Why it is offline; the first reason stays.
+    reason: Mutex<Option<String>>,
+}
+
+impl LogDir {
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            offline: AtomicBool::new(false),
+            full: AtomicBool::new(false),
+            reason: Mutex::new(None),
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// True once anything has failed here that is not a full disk. Never becomes false again.
+    pub fn is_offline(&self) -> bool {
+        self.offline.load(Ordering::Acquire)
+    }
+
+    /// True after a write has met a full disk, until [`LogDir::set_full`] takes it back.
+    pub fn is_full(&self) -> bool {
+        self.full.load(Ordering::Acquire)
+    }
+
+    /// Why the directory is offline.
+    pub fn offline_reason(&self) -> Option<String> {
+        self.reason.lock().clone()
+    }
+
+    /// Takes the directory offline for the rest of this process.
+    pub fn take_offline(&self, reason: &str) {
+        let mut first = self.reason.lock();
+        if first.is_none() {
+            tracing::error!(dir = %self.path.display(), reason, "Log directory is taken offline");
+            *first = Some(reason.to_owned());
+        }
+        self.offline.store(true, Ordering::Release);
+    }
+
+    /// Notes that the disk is full, or that space is back.
+    pub fn set_full(&self, full: bool) {
+        if self.full.swap(full, Ordering::AcqRel) != full {
+            if full {
+                tracing::error!(dir = %self.path.display(), "Log directory is out of space: appends are refused");
+            } else {
+                tracing::info!(dir = %self.path.display(), "Log directory has space again");
+            }
+        }
+    }
+
+    /// Judges a failed write or sync: a full disk is noted as such, anything else is final.
+    /// `what` says what was tried, with the file's name.
+    pub fn judge_write_error(&self, error: &io::Error, what: &str) {
+        if is_out_of_space(error) {
+            self.set_full(true);
+        } else {
+            self.take_offline(&format!("{what}: {error}"));
+        }
+    }
+}
+
+/// True for the errors that mean "no room now": ENOSPC and EDQUOT.
+pub fn is_out_of_space(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_passes_and_an_io_error_does_not() {
+        let dir = LogDir::new("/logs");
+        dir.judge_write_error(&io::Error::from(io::ErrorKind::StorageFull), "write");
+        assert!(dir.is_full() && !dir.is_offline());
+        dir.set_full(false);
+        assert!(!dir.is_full());
+
+        dir.judge_write_error(&io::Error::from_raw_os_error(5), "write of 0.log");
+        dir.take_offline("a later reason");
+        assert!(dir.is_offline());
+        assert!(dir.offline_reason().unwrap().starts_with("write of 0.log: "));
+    }
+}
