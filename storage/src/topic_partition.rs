@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn other_names_are_refused() {
         let refused =
-            ["orders", "orders-", "-0", "orders-03", "orders--1", "orders-1x", "a/b-1", "..-1x"];
+            ["orders", "orders-", "-0", "orders-03", "orders-+1", "orders-1x", "a/b-1", "..-1x"];
         for name in refused {
             assert_eq!(TopicPartition::from_dir_name(name), None, "{name}");
         }
