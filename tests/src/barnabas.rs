@@ -1,0 +1,130 @@
+//! A Barnabas process under test.
+
+use crate::environment::barnabas_binary;
+use crate::ports::free_port;
+use crate::process::Process;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+/// What a broker is started with. The data directory outlives the process, so that the same node can
+/// be started again after a kill.
+#[derive(Debug)]
+pub struct Node {
+    directory: TempDir,
+    port: u16,
+    properties: Vec<(String, String)>,
+}
+
+/// A running broker.
+#[derive(Debug)]
+pub struct Barnabas {
+    process: Process,
+    port: u16,
+}
+
+impl Node {
+    /// A fresh node with an empty data directory. Consumers need not wait out the initial rebalance
+    /// delay; everything else is the default.
+    #[must_use]
+    pub fn new() -> Self {
+        let directory = tempfile::tempdir().expect("the temporary directory is writable");
+        let node = Self { directory, port: free_port(), properties: Vec::new() };
+        node.with("group.initial.rebalance.delay.ms", "0")
+    }
+
+    /// Sets one `server.properties` key.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: &str) -> Self {
+        self.properties.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Where the node keeps its logs.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// A place for files of the test, beside the data.
+    #[must_use]
+    pub fn scratch(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// `127.0.0.1:port`
+    #[must_use]
+    pub fn bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Starts the broker and waits until it says that it serves.
+    #[must_use]
+    pub fn start(&self) -> Barnabas {
+        let broker = self.launch();
+        let _ = broker.process.wait_for_line("Kafka Server started");
+        broker
+    }
+
+    /// Starts the broker without waiting: for starts that are expected to fail.
+    #[must_use]
+    pub fn launch(&self) -> Barnabas {
+        let file = self.directory.path().join("server.properties");
+        std::fs::write(&file, self.server_properties())
+            .expect("the temporary directory is writable");
+        let mut command = Command::new(barnabas_binary());
+        command.arg("server").arg(&file).current_dir(self.directory.path());
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("KAFKA_") {
+                command.env_remove(name);
+            }
+        }
+        Barnabas { process: Process::start("barnabas", &mut command), port: self.port }
+    }
+
+    fn server_properties(&self) -> String {
+        let mut text = format!(
+            "node.id=1\nlisteners=PLAINTEXT://127.0.0.1:{}\nlog.dirs={}\n",
+            self.port,
+            self.data().display()
+        );
+        for (key, value) in &self.properties {
+            text.push_str(&format!("{key}={value}\n"));
+        }
+        text
+    }
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Barnabas {
+    /// `127.0.0.1:port`
+    #[must_use]
+    pub fn bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The broker's process.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// SIGKILL.
+    pub fn kill(mut self) {
+        self.process.kill();
+    }
+
+    /// SIGTERM: a controlled shutdown that must end with exit code 0.
+    pub fn stop(mut self) {
+        let status = self.process.terminate();
+        assert!(
+            status.success(),
+            "controlled shutdown ended with {status}: {}",
+            self.process.output()
+        );
+    }
+}

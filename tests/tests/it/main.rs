@@ -1,0 +1,9 @@
+//! Every test that looks at the product from outside, in one binary.
+//!
+//! `against.rs` runs one scenario against Barnabas and against Apache Kafka and compares what they
+//! said; the other modules hold the scenarios, by client.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
+
+mod against;
+mod tools;

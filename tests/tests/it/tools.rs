@@ -1,0 +1,8 @@
+//! Kafka's command line tools against Barnabas and Kafka: the same commands, the same answers.
+
+mod configs;
+mod console;
+mod groups;
+mod offsets;
+mod topics;
+mod verifiable;
