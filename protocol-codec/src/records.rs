@@ -1,0 +1,28 @@
+//! Record batches: the unit that producers send, logs store and consumers fetch.
+//!
+//! Only message format v2 (magic 2, KIP-98) is read and written; the older formats ended with Kafka 4.0.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`header`] | the 61 bytes in front of every batch, and its CRC-32C |
+//! | [`batch`] | a batch in a buffer, without copying; cutting a buffer into batches |
+//! | [`record`] | the records inside a batch that is not compressed |
+//! | [`builder`] | building a batch |
+//! | [`control`] | control batches: transaction markers |
+//! | [`varint`] | the variable-length integers of records |
+//!
+//! Nothing here does I/O, reads a clock or keeps more of its input than the slice that it was given.
+//! Every length and count is checked against the bytes that remain before it is used.
+
+pub mod batch;
+pub mod builder;
+pub mod control;
+pub mod header;
+pub mod record;
+pub mod varint;
+
+pub use batch::{Batch, BatchView, SplitError, split_batches};
+pub use builder::{BatchBuilder, BuildError};
+pub use header::{Attributes, BATCH_OVERHEAD, BatchError, BatchHeader, Compression, LOG_OVERHEAD};
+pub use header::{TimestampType, crc32c};
+pub use record::{Header, Headers, MalformedRecord, RecordIter, RecordView};
