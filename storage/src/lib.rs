@@ -7,6 +7,9 @@
 //! | [`fs`] | the disk seam: real, in memory, faulty |
 //! | [`log_dir`] | one log directory's health: online, out of space, failed |
 //! | [`topic_partition`], [`log_config`] | names and settings |
+//! | [`checkpoint`] | Kafka's checkpoint files |
+//! | [`leader_epoch_cache`] | at which offset each leader epoch of a partition began |
+//! | [`producer_state`] | what a partition remembers of its idempotent producers |
 //!
 //! Invariants of the crate:
 //!
@@ -17,9 +20,12 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![deny(clippy::todo, clippy::unimplemented)]
 
+pub mod checkpoint;
 pub mod fs;
+pub mod leader_epoch_cache;
 pub mod log_config;
 pub mod log_dir;
+pub mod producer_state;
 pub mod topic_partition;
 
 pub use log_config::{CleanupPolicy, CompressionType, LogConfig, TimestampType};

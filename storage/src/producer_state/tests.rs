@@ -1,0 +1,252 @@
+//! Sequences, epochs, duplicates, expiry, transactions, and the snapshot's bytes.
+
+use super::*;
+
+const PID: i64 = 7;
+
+fn batch(epoch: i16, base_sequence: i32, records: i32) -> ProducerBatch {
+    ProducerBatch {
+        producer_id: PID,
+        producer_epoch: epoch,
+        base_sequence,
+        last_offset_delta: records - 1,
+        max_timestamp: 1_000,
+        is_transactional: false,
+    }
+}
+
+fn check(
+    state: &ProducerStateManager,
+    batch: ProducerBatch,
+) -> Result<Verdict, ProducerStateError> {
+    state.check(&batch, AppendOrigin::Client)
+}
+
+/// Appends batches of one record each with the sequences `first..=last` at those offsets.
+fn with_sequences(epoch: i16, first: i32, last: i32) -> ProducerStateManager {
+    let mut state = ProducerStateManager::new();
+    for sequence in first..=last {
+        state.update(&batch(epoch, sequence, 1), i64::from(sequence));
+    }
+    state
+}
+
+fn out_of_order(sequence: i32, last_sequence: i32) -> Result<Verdict, ProducerStateError> {
+    Err(ProducerStateError::OutOfOrderSequence { producer_id: PID, sequence, last_sequence })
+}
+
+#[test]
+fn sequences_wrap_to_zero() {
+    assert_eq!(sequence_after(i32::MAX, 1), 0);
+    assert_eq!(sequence_after(i32::MAX - 1, 3), 1);
+    assert_eq!(sequence_after(5, 0), 5);
+    assert_eq!(sequence_after(NO_SEQUENCE, 1), 0);
+    assert_eq!(sequence_before(0, 1), i32::MAX);
+    assert_eq!(sequence_before(1, 3), i32::MAX - 1);
+    assert_eq!(sequence_before(i32::MAX, i32::MAX), 0);
+}
+
+#[test]
+fn a_batch_without_a_producer_is_not_looked_at() {
+    let mut state = ProducerStateManager::new();
+    let plain = ProducerBatch { producer_id: NO_PRODUCER_ID, ..batch(-1, NO_SEQUENCE, 3) };
+    assert_eq!(check(&state, plain), Ok(Verdict::Append));
+    state.update(&plain, 0);
+    assert!(state.is_empty());
+}
+
+#[test]
+fn an_unknown_producer_may_start_anywhere() {
+    let state = ProducerStateManager::new();
+    assert_eq!(check(&state, batch(3, 1_234, 5)), Ok(Verdict::Append));
+}
+
+#[test]
+fn the_next_sequence_is_appended_and_a_gap_refused() {
+    let state = with_sequences(0, 0, 9);
+    assert_eq!(check(&state, batch(0, 10, 4)), Ok(Verdict::Append));
+    assert_eq!(check(&state, batch(0, 11, 1)), out_of_order(11, 9));
+}
+
+#[test]
+fn the_last_five_batches_are_duplicates_with_their_old_offsets() {
+    let state = with_sequences(0, 0, 9);
+    for sequence in 5..=9 {
+        let Ok(Verdict::Duplicate(original)) = check(&state, batch(0, sequence, 1)) else {
+            panic!("sequence {sequence} is no duplicate");
+        };
+        assert_eq!(
+            (original.base_offset(), original.last_offset),
+            (sequence.into(), sequence.into())
+        );
+        assert_eq!(original.timestamp, 1_000);
+    }
+    assert_eq!(check(&state, batch(0, 4, 1)), out_of_order(4, 9));
+    // Part of a remembered batch, or two of them at once, is not a retry that any client sends.
+    assert_eq!(check(&state, batch(0, 8, 2)), out_of_order(8, 9));
+}
+
+#[test]
+fn a_duplicate_across_the_wrap_is_recognised() {
+    let mut state = ProducerStateManager::new();
+    let wrapping = batch(0, i32::MAX - 1, 4);
+    state.update(&wrapping, 100);
+    let entry = state.entry(PID).unwrap();
+    assert_eq!(entry.last_sequence(), 1);
+    assert_eq!(entry.batches()[0].first_sequence(), i32::MAX - 1);
+    assert!(matches!(check(&state, wrapping), Ok(Verdict::Duplicate(b)) if b.base_offset() == 100));
+    assert_eq!(check(&state, batch(0, 2, 1)), Ok(Verdict::Append));
+
+    let at_the_end = with_sequences(0, i32::MAX, i32::MAX);
+    assert_eq!(check(&at_the_end, batch(0, 0, 1)), Ok(Verdict::Append));
+}
+
+#[test]
+fn an_older_epoch_is_refused_and_a_newer_one_starts_at_zero() {
+    let mut state = with_sequences(4, 0, 3);
+    assert_eq!(
+        check(&state, batch(3, 4, 1)),
+        Err(ProducerStateError::InvalidProducerEpoch {
+            producer_id: PID,
+            epoch: 3,
+            current_epoch: 4
+        })
+    );
+    assert_eq!(
+        check(&state, batch(5, 4, 1)),
+        Err(ProducerStateError::NewEpochNotAtZero {
+            producer_id: PID,
+            epoch: 5,
+            sequence: 4,
+            current_epoch: 4
+        })
+    );
+    // Sequence 0 of the new epoch is not the remembered sequence 0 of the old one.
+    assert_eq!(check(&state, batch(5, 0, 1)), Ok(Verdict::Append));
+    state.update(&batch(5, 0, 1), 4);
+    assert_eq!(state.entry(PID).unwrap().batches().len(), 1);
+    assert_eq!(state.entry(PID).unwrap().producer_epoch(), 5);
+}
+
+#[test]
+fn a_coordinator_has_no_sequences_but_an_epoch() {
+    let mut state = ProducerStateManager::new();
+    let commit = ProducerBatch { is_transactional: true, ..batch(2, NO_SEQUENCE, 1) };
+    let origin = AppendOrigin::Coordinator;
+    for offset in 0..3 {
+        assert_eq!(state.check(&commit, origin), Ok(Verdict::Append));
+        state.update(&commit, offset);
+    }
+    assert_eq!(state.entry(PID).unwrap().last_sequence(), NO_SEQUENCE);
+    let zombie = ProducerBatch { producer_epoch: 1, ..commit };
+    assert!(state.check(&zombie, origin).is_err());
+    assert_eq!(state.check(&zombie, AppendOrigin::Replication), Ok(Verdict::Append));
+}
+
+#[test]
+fn a_transaction_is_open_from_its_first_batch_to_its_marker() {
+    let mut state = ProducerStateManager::new();
+    let first = ProducerBatch { is_transactional: true, ..batch(0, 0, 2) };
+    state.update(&first, 10);
+    state.update(&ProducerBatch { base_sequence: 2, ..first }, 12);
+    assert_eq!(state.first_undecided_offset(), Some(10));
+    assert_eq!(
+        check(&state, batch(0, 4, 1)),
+        Err(ProducerStateError::InvalidTxnState { producer_id: PID })
+    );
+    let marker = EndTxnMarker {
+        producer_id: PID,
+        producer_epoch: 0,
+        coordinator_epoch: 9,
+        timestamp: 2_000,
+    };
+    assert_eq!(state.end_transaction(&marker), Some(10));
+    assert_eq!(state.end_transaction(&marker), None);
+    assert_eq!(state.first_undecided_offset(), None);
+    let entry = state.entry(PID).unwrap();
+    assert_eq!((entry.coordinator_epoch(), entry.last_timestamp()), (9, 2_000));
+    assert_eq!(check(&state, batch(0, 4, 1)), Ok(Verdict::Append));
+    // A marker that bumps the epoch (KIP-890) makes the next sequence 0.
+    state.end_transaction(&EndTxnMarker { producer_epoch: 1, ..marker });
+    assert_eq!(check(&state, batch(1, 0, 1)), Ok(Verdict::Append));
+    assert_eq!(check(&state, batch(1, 4, 1)), out_of_order(4, NO_SEQUENCE));
+}
+
+#[test]
+fn producers_expire_unless_their_transaction_is_open() {
+    let mut state = with_sequences(0, 0, 0);
+    let open = ProducerBatch { producer_id: 8, is_transactional: true, ..batch(0, 0, 1) };
+    state.update(&open, 1);
+    state.remove_expired(1_999, 1_000);
+    assert_eq!(state.len(), 2);
+    state.remove_expired(2_000, 1_000);
+    assert_eq!(state.len(), 1);
+    assert!(state.entry(8).is_some());
+    // A timestamp at either end of the range does not overflow.
+    state.update(&ProducerBatch { max_timestamp: i64::MIN, ..batch(0, 0, 1) }, 2);
+    state.remove_expired(i64::MAX, 1_000);
+    assert!(state.entry(PID).is_none());
+}
+
+#[test]
+fn producers_are_bounded_and_the_idlest_go_first() {
+    let mut state = ProducerStateManager::new();
+    for id in 0..=PRODUCERS_MAX as i64 {
+        state.update(&ProducerBatch { producer_id: id, ..batch(0, 0, 1) }, id);
+    }
+    assert_eq!(state.len(), PRODUCERS_MAX - PRODUCERS_MAX / 16 + 1);
+    assert!(state.entry(0).is_none());
+    assert!(state.entry(PRODUCERS_MAX as i64).is_some());
+}
+
+/// Written by Kafka 4.4.0's `ProducerStateManager.writeSnapshot` for the state of the next test.
+const KAFKAS_SNAPSHOT: [&str; 4] = [
+    "00016afbe56c00000003",
+    "000000000000000200000000000300000000000000170000000300000000000003e8ffffffff0000000000000014",
+    "00000000000000030001ffffffffffffffffffffffff00000000000000000000000500000002ffffffffffffffff",
+    "000000000000000700030000000900000000000000090000000000000000000003e8ffffffffffffffffffffffff",
+];
+
+#[test]
+fn a_snapshot_keeps_the_last_batch_of_every_producer() {
+    let mut state = with_sequences(3, 0, 9);
+    state.update(&ProducerBatch { producer_id: 2, is_transactional: true, ..batch(0, 0, 4) }, 20);
+    let marker =
+        EndTxnMarker { producer_id: 3, producer_epoch: 1, coordinator_epoch: 2, timestamp: 5 };
+    state.end_transaction(&marker);
+    let bytes = snapshot::encode(&state);
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, KAFKAS_SNAPSHOT.concat());
+    let back = ProducerStateManager::from_entries(snapshot::decode(&bytes).unwrap(), 0, i64::MAX);
+    assert_eq!(back.len(), 3);
+    assert_eq!(back.entry(PID).unwrap().batches(), &state.entry(PID).unwrap().batches()[4..]);
+    assert_eq!(back.entry(2), state.entry(2));
+    assert_eq!(back.entry(3), state.entry(3));
+    assert_eq!(snapshot::encode(&back), bytes);
+    let expired = ProducerStateManager::from_entries(snapshot::decode(&bytes).unwrap(), 1_001, 1);
+    assert_eq!(expired.active_producers().map(|e| e.producer_id()).collect::<Vec<_>>(), [2]);
+}
+
+#[test]
+fn a_damaged_snapshot_is_refused() {
+    let bytes = snapshot::encode(&with_sequences(0, 0, 0));
+    for len in 0..bytes.len() {
+        assert!(snapshot::decode(&bytes[..len]).is_err(), "{len} bytes");
+    }
+    for bit in 0..bytes.len() * 8 {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert!(snapshot::decode(&flipped).is_err(), "bit {bit}");
+    }
+    // A count that its own CRC covers, but that the bytes cannot hold.
+    let mut announced = vec![0, 1];
+    let body = i32::MAX.to_be_bytes();
+    announced.extend(
+        (crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, &body) as u32).to_be_bytes(),
+    );
+    announced.extend(body);
+    assert_eq!(
+        snapshot::decode(&announced),
+        Err(snapshot::SnapshotError::Count { count: i32::MAX, len: 10 })
+    );
+}
