@@ -18,12 +18,12 @@ mod tests;
 
 use std::collections::HashMap;
 
+use protocol_codec::records::header::{
+    BatchHeader, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE, increment_sequence,
+};
 use thiserror::Error;
 
-pub use entry::{
-    BATCHES_RETAINED, BatchMetadata, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE,
-    ProducerStateEntry, sequence_after, sequence_before,
-};
+pub use entry::{BATCHES_RETAINED, BatchMetadata, ProducerStateEntry, decrement_sequence};
 
 /// Producers kept for one partition. Each has written at least one batch, so the log on disk is
 /// always larger than this state; the limit keeps a client that invents producer ids from filling
@@ -53,7 +53,20 @@ impl ProducerBatch {
         if self.base_sequence == NO_SEQUENCE {
             NO_SEQUENCE
         } else {
-            sequence_after(self.base_sequence, self.last_offset_delta)
+            increment_sequence(self.base_sequence, self.last_offset_delta)
+        }
+    }
+}
+
+impl From<&BatchHeader> for ProducerBatch {
+    fn from(header: &BatchHeader) -> Self {
+        Self {
+            producer_id: header.producer_id,
+            producer_epoch: header.producer_epoch,
+            base_sequence: header.base_sequence,
+            last_offset_delta: header.last_offset_delta,
+            max_timestamp: header.max_timestamp,
+            is_transactional: header.attributes.is_transactional(),
         }
     }
 }
@@ -262,7 +275,7 @@ fn check_sequence(
         return Ok(());
     }
     let last_sequence = entry.last_sequence();
-    if batch.base_sequence == sequence_after(last_sequence, 1) {
+    if batch.base_sequence == increment_sequence(last_sequence, 1) {
         return Ok(());
     }
     Err(ProducerStateError::OutOfOrderSequence {

@@ -1,31 +1,18 @@
 //! One producer of one partition: its epoch and its last few batches.
 
+use protocol_codec::records::header::{NO_PRODUCER_EPOCH, NO_SEQUENCE, NO_TIMESTAMP};
+
 use super::{EndTxnMarker, ProducerBatch};
 
 /// Batches kept for each producer: as many as a client may have in flight
 /// (`max.in.flight.requests.per.connection` with idempotence), so that every retry is recognised.
 pub const BATCHES_RETAINED: usize = 5;
 
-pub const NO_PRODUCER_ID: i64 = -1;
-pub const NO_PRODUCER_EPOCH: i16 = -1;
-pub const NO_SEQUENCE: i32 = -1;
-const NO_TIMESTAMP: i64 = -1;
 const NO_COORDINATOR_EPOCH: i32 = -1;
 
-/// `sequence` + `count`; sequences wrap from `i32::MAX` to 0. From [`NO_SEQUENCE`] one step leads
-/// to 0.
-pub fn sequence_after(sequence: i32, count: i32) -> i32 {
-    // Done in 64 bits: neither the sum nor a hostile negative count can overflow there.
-    let sum = i64::from(sequence) + i64::from(count);
-    let wrapped = if sum > i64::from(i32::MAX) { sum - (i64::from(i32::MAX) + 1) } else { sum };
-    i32::try_from(wrapped).unwrap_or(NO_SEQUENCE)
-}
-
-/// `sequence` - `count`; the inverse of [`sequence_after`].
-pub fn sequence_before(sequence: i32, count: i32) -> i32 {
-    let difference = i64::from(sequence) - i64::from(count);
-    let wrapped = if difference < 0 { difference + i64::from(i32::MAX) + 1 } else { difference };
-    i32::try_from(wrapped).unwrap_or(NO_SEQUENCE)
+/// `sequence` - `count`, the inverse of [`increment_sequence`](protocol_codec::records::header::increment_sequence): 0 comes after `i32::MAX`.
+pub fn decrement_sequence(sequence: i32, count: i32) -> i32 {
+    sequence.wrapping_sub(count) & i32::MAX
 }
 
 /// A batch that lies in the log.
@@ -41,7 +28,7 @@ pub struct BatchMetadata {
 
 impl BatchMetadata {
     pub fn first_sequence(&self) -> i32 {
-        sequence_before(self.last_sequence, self.offset_delta)
+        decrement_sequence(self.last_sequence, self.offset_delta)
     }
 
     pub fn base_offset(&self) -> i64 {
@@ -154,7 +141,7 @@ impl ProducerStateEntry {
         self.change_epoch(batch.producer_epoch);
         self.push_batch(BatchMetadata {
             last_sequence: batch.last_sequence(),
-            last_offset: base_offset + i64::from(batch.last_offset_delta),
+            last_offset: base_offset.saturating_add(batch.last_offset_delta.into()),
             offset_delta: batch.last_offset_delta,
             timestamp: batch.max_timestamp,
         });

@@ -9,7 +9,7 @@
 //! kept. Entries are written in order of producer id (Kafka's order is that of a hash map), so
 //! that equal states give equal files.
 
-use crc_fast::CrcAlgorithm;
+use protocol_codec::records::header::crc32c;
 use thiserror::Error;
 
 use super::{BatchMetadata, ProducerStateEntry, ProducerStateManager};
@@ -119,9 +119,4 @@ impl Fields<'_> {
         self.0 = rest;
         Some(*field)
     }
-}
-
-fn crc32c(bytes: &[u8]) -> u32 {
-    // The algorithm has 32 bits; the library returns every checksum in 64.
-    crc_fast::checksum(CrcAlgorithm::Crc32Iscsi, bytes) as u32
 }

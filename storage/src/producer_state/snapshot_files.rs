@@ -207,7 +207,7 @@ fn write_file(fs: &dyn Fs, path: &Path, bytes: &[u8], sync: bool) -> io::Result<
 
 #[cfg(test)]
 mod tests {
-    use super::super::{NO_PRODUCER_ID, ProducerBatch};
+    use super::super::ProducerBatch;
     use super::*;
     use crate::fs::MemFs;
 
@@ -215,7 +215,7 @@ mod tests {
 
     fn state(producers: i64) -> ProducerStateManager {
         let mut state = ProducerStateManager::new();
-        for producer_id in NO_PRODUCER_ID + 1..producers {
+        for producer_id in 0..producers {
             let batch = ProducerBatch {
                 producer_id,
                 producer_epoch: 0,

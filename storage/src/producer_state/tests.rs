@@ -37,13 +37,13 @@ fn out_of_order(sequence: i32, last_sequence: i32) -> Result<Verdict, ProducerSt
 
 #[test]
 fn sequences_wrap_to_zero() {
-    assert_eq!(sequence_after(i32::MAX, 1), 0);
-    assert_eq!(sequence_after(i32::MAX - 1, 3), 1);
-    assert_eq!(sequence_after(5, 0), 5);
-    assert_eq!(sequence_after(NO_SEQUENCE, 1), 0);
-    assert_eq!(sequence_before(0, 1), i32::MAX);
-    assert_eq!(sequence_before(1, 3), i32::MAX - 1);
-    assert_eq!(sequence_before(i32::MAX, i32::MAX), 0);
+    assert_eq!(increment_sequence(i32::MAX, 1), 0);
+    assert_eq!(increment_sequence(i32::MAX - 1, 3), 1);
+    assert_eq!(increment_sequence(5, 0), 5);
+    assert_eq!(increment_sequence(NO_SEQUENCE, 1), 0);
+    assert_eq!(decrement_sequence(0, 1), i32::MAX);
+    assert_eq!(decrement_sequence(1, 3), i32::MAX - 1);
+    assert_eq!(decrement_sequence(i32::MAX, i32::MAX), 0);
 }
 
 #[test]
@@ -241,9 +241,7 @@ fn a_damaged_snapshot_is_refused() {
     // A count that its own CRC covers, but that the bytes cannot hold.
     let mut announced = vec![0, 1];
     let body = i32::MAX.to_be_bytes();
-    announced.extend(
-        (crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, &body) as u32).to_be_bytes(),
-    );
+    announced.extend(protocol_codec::records::header::crc32c(&body).to_be_bytes());
     announced.extend(body);
     assert_eq!(
         snapshot::decode(&announced),
