@@ -6,4 +6,5 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
 
 mod against;
+mod tidy;
 mod tools;
