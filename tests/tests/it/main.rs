@@ -6,5 +6,6 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
 
 mod against;
+mod clients;
 mod tidy;
 mod tools;
