@@ -8,7 +8,10 @@
 //! ```
 //!
 //! The reader takes the file's count as a claim to be checked at the end, never as a size to
-//! allocate.
+//! allocate. The leader epochs of a partition, in the same format, are in
+//! [`crate::leader_epoch_cache`].
+
+pub mod offsets;
 
 use std::fmt::{self, Write as _};
 use std::str;

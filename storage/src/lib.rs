@@ -7,7 +7,8 @@
 //! | [`fs`] | the disk seam: real, in memory, faulty |
 //! | [`log_dir`] | one log directory's health: online, out of space, failed |
 //! | [`topic_partition`], [`log_config`] | names and settings |
-//! | [`checkpoint`] | Kafka's checkpoint files |
+//! | [`checkpoint`], [`clean_shutdown`] | Kafka's checkpoint files, the marker of a clean stop |
+//! | [`dir_lock`] | the lock of a log directory |
 //! | [`leader_epoch_cache`] | at which offset each leader epoch of a partition began |
 //! | [`producer_state`] | what a partition remembers of its idempotent producers |
 //!
@@ -21,6 +22,8 @@
 #![deny(clippy::todo, clippy::unimplemented)]
 
 pub mod checkpoint;
+pub mod clean_shutdown;
+pub mod dir_lock;
 pub mod fs;
 pub mod leader_epoch_cache;
 pub mod log_config;
