@@ -1,0 +1,69 @@
+//! Identity of the node and the metadata quorum.
+
+use super::row::{ConfigKey, Valid, boolean, int, list, long, string};
+
+#[rustfmt::skip]
+pub(super) const KEYS: &[ConfigKey] = &[
+    int("broker.heartbeat.interval.ms").default("2000").known("broker.heartbeat.interval.ms."),
+    int("broker.id").default("-1").acted("broker.id."),
+    string("broker.rack").acted("broker.rack."),
+    int("broker.session.timeout.ms").default("9000").known("broker.session.timeout.ms."),
+    boolean("controlled.shutdown.enable").default("true").known("controlled.shutdown.enable."),
+    list("controller.listener.names").required().acted("controller.listener.names."),
+    long("controller.performance.always.log.threshold.ms").default("2000").min(0)
+        .internal().known("controller.performance.always.log.threshold.ms."),
+    long("controller.performance.sample.period.ms").default("60000").min(100).internal().known(
+        "controller.performance.sample.period.ms."),
+    int("controller.quorum.append.linger.ms").default("25").min(0).known(
+        "controller.quorum.append.linger.ms."),
+    boolean("controller.quorum.auto.join.enable").default("false").known(
+        "controller.quorum.auto.join.enable."),
+    list("controller.quorum.bootstrap.servers").default("").valid(Valid::NonEmptyList).known(
+        "controller.quorum.bootstrap.servers."),
+    int("controller.quorum.election.backoff.max.ms").default("1000").min(0).known(
+        "controller.quorum.election.backoff.max.ms."),
+    int("controller.quorum.election.timeout.ms").default("1000").min(0).known(
+        "controller.quorum.election.timeout.ms."),
+    int("controller.quorum.fetch.max.bytes").default("1048576").min(1).known(
+        "controller.quorum.fetch.max.bytes."),
+    int("controller.quorum.fetch.snapshot.max.bytes").default("1048576").min(1).known(
+        "controller.quorum.fetch.snapshot.max.bytes."),
+    int("controller.quorum.fetch.timeout.ms").default("2000").min(0).known(
+        "controller.quorum.fetch.timeout.ms."),
+    int("controller.quorum.request.timeout.ms").default("2000").min(0).known(
+        "controller.quorum.request.timeout.ms."),
+    int("controller.quorum.retry.backoff.ms").default("20").min(0).known(
+        "controller.quorum.retry.backoff.ms."),
+    list("controller.quorum.voters").default("").valid(Valid::NonEmptyList).acted(
+        "controller.quorum.voters."),
+    int("controller.socket.timeout.ms").default("30000").known("controller.socket.timeout.ms."),
+    int("initial.broker.registration.timeout.ms").default("60000").known(
+        "initial.broker.registration.timeout.ms."),
+    long("internal.metadata.delete.delay.millis").default("60000").internal().known(
+        "internal.metadata.delete.delay.millis."),
+    int("internal.metadata.log.segment.bytes").internal().known(
+        "internal.metadata.log.segment.bytes."),
+    int("internal.metadata.max.batch.size.in.bytes").default("8388608").internal().known(
+        "internal.metadata.max.batch.size.in.bytes."),
+    string("metadata.log.dir").acted("metadata.log.dir."),
+    long("metadata.log.max.record.bytes.between.snapshots").default("20971520").min(1).acted(
+        "metadata.log.max.record.bytes.between.snapshots."),
+    long("metadata.log.max.snapshot.interval.ms").default("3600000").min(0).acted(
+        "metadata.log.max.snapshot.interval.ms."),
+    int("metadata.log.segment.bytes").default("1073741824").min(8_388_608).known(
+        "metadata.log.segment.bytes."),
+    long("metadata.log.segment.ms").default("604800000").known("metadata.log.segment.ms."),
+    int("metadata.max.idle.interval.ms").default("500").min(0).known(
+        "metadata.max.idle.interval.ms."),
+    long("metadata.max.retention.bytes").default("104857600").known(
+        "metadata.max.retention.bytes."),
+    long("metadata.max.retention.ms").default("604800000").known("metadata.max.retention.ms."),
+    int("node.id").required().min(0).acted("node.id."),
+    list("process.roles").required().one_of(&["broker", "controller"]).acted("process.roles."),
+    long("server.max.startup.time.ms").default("9223372036854775807").min(0).internal().known(
+        "server.max.startup.time.ms."),
+    boolean("unstable.api.versions.enable").default("false").internal().known(
+        "unstable.api.versions.enable."),
+    boolean("unstable.feature.versions.enable").default("false").internal().known(
+        "unstable.feature.versions.enable."),
+];

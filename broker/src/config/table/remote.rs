@@ -1,0 +1,76 @@
+//! Tiered storage.
+
+use super::row::{ConfigKey, Valid, boolean, double, int, long, string};
+
+#[rustfmt::skip]
+pub(super) const KEYS: &[ConfigKey] = &[
+    boolean("follower.fetch.last.tiered.offset.enable").default("false").cluster_wide().known(
+        "follower.fetch.last.tiered.offset.enable."),
+    long("log.local.retention.bytes").default("-2").min(-2).cluster_wide().known(
+        "log.local.retention.bytes."),
+    long("log.local.retention.ms").default("-2").min(-2).cluster_wide().known(
+        "log.local.retention.ms."),
+    long("log.remote.copy.lag.bytes").default("-1").min(-1).cluster_wide().known(
+        "log.remote.copy.lag.bytes."),
+    long("log.remote.copy.lag.ms").default("0").min(-1).cluster_wide().known(
+        "log.remote.copy.lag.ms."),
+    int("remote.fetch.max.wait.ms").default("500").min(1).cluster_wide().known(
+        "remote.fetch.max.wait.ms."),
+    long("remote.list.offsets.request.timeout.ms").default("30000").min(1).cluster_wide().known(
+        "remote.list.offsets.request.timeout.ms."),
+    long("remote.log.index.file.cache.total.size.bytes").default("1073741824").min(1)
+        .cluster_wide().known("remote.log.index.file.cache.total.size.bytes."),
+    long("remote.log.index.file.cache.ttl.ms").default("900000").min(-1).internal().known(
+        "remote.log.index.file.cache.ttl.ms."),
+    int("remote.log.manager.copier.thread.pool.size").default("10").min(1).cluster_wide().known(
+        "remote.log.manager.copier.thread.pool.size."),
+    long("remote.log.manager.copy.max.bytes.per.second").default("9223372036854775807")
+        .min(1).cluster_wide().known("remote.log.manager.copy.max.bytes.per.second."),
+    int("remote.log.manager.copy.quota.window.num").default("11").min(1).known(
+        "remote.log.manager.copy.quota.window.num."),
+    int("remote.log.manager.copy.quota.window.size.seconds").default("1").min(1).known(
+        "remote.log.manager.copy.quota.window.size.seconds."),
+    int("remote.log.manager.expiration.thread.pool.size").default("10").min(1)
+        .cluster_wide().known("remote.log.manager.expiration.thread.pool.size."),
+    long("remote.log.manager.fetch.max.bytes.per.second").default("9223372036854775807")
+        .min(1).cluster_wide().known("remote.log.manager.fetch.max.bytes.per.second."),
+    int("remote.log.manager.fetch.quota.window.num").default("11").min(1).known(
+        "remote.log.manager.fetch.quota.window.num."),
+    int("remote.log.manager.fetch.quota.window.size.seconds").default("1").min(1).known(
+        "remote.log.manager.fetch.quota.window.size.seconds."),
+    int("remote.log.manager.follower.thread.pool.size").default("2").min(1).cluster_wide().known(
+        "remote.log.manager.follower.thread.pool.size."),
+    long("remote.log.manager.task.interval.ms").default("30000").min(1).known(
+        "remote.log.manager.task.interval.ms."),
+    long("remote.log.manager.task.retry.backoff.max.ms").default("30000").min(1)
+        .internal().known("remote.log.manager.task.retry.backoff.max.ms."),
+    long("remote.log.manager.task.retry.backoff.ms").default("500").min(1).internal().known(
+        "remote.log.manager.task.retry.backoff.ms."),
+    double("remote.log.manager.task.retry.jitter").default("0.2")
+        .valid(Valid::BetweenDoubles(0.0, 0.5)).internal().known(
+        "remote.log.manager.task.retry.jitter."),
+    int("remote.log.manager.thread.pool.size").default("2").min(1).known(
+        "remote.log.manager.thread.pool.size."),
+    int("remote.log.metadata.custom.metadata.max.bytes").default("128").min(0).known(
+        "remote.log.metadata.custom.metadata.max.bytes."),
+    string("remote.log.metadata.manager.class.name")
+        .default("org.apache.kafka.server.log.remote.metadata.storage.TopicBasedRemoteLogMetadataManager")
+        .valid(Valid::NonEmpty).known("remote.log.metadata.manager.class.name."),
+    string("remote.log.metadata.manager.class.path").known(
+        "remote.log.metadata.manager.class.path."),
+    string("remote.log.metadata.manager.impl.prefix").default("rlmm.config.")
+        .valid(Valid::NonEmpty).known("remote.log.metadata.manager.impl.prefix."),
+    string("remote.log.metadata.manager.listener.name").valid(Valid::NonEmpty).known(
+        "remote.log.metadata.manager.listener.name."),
+    int("remote.log.reader.max.pending.tasks").default("100").min(1).known(
+        "remote.log.reader.max.pending.tasks."),
+    int("remote.log.reader.threads").default("10").min(1).cluster_wide().known(
+        "remote.log.reader.threads."),
+    string("remote.log.storage.manager.class.name").valid(Valid::NonEmpty).known(
+        "remote.log.storage.manager.class.name."),
+    string("remote.log.storage.manager.class.path").known("remote.log.storage.manager.class.path."),
+    string("remote.log.storage.manager.impl.prefix").default("rsm.config.")
+        .valid(Valid::NonEmpty).known("remote.log.storage.manager.impl.prefix."),
+    boolean("remote.log.storage.system.enable").default("false").known(
+        "remote.log.storage.system.enable."),
+];

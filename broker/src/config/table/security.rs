@@ -1,0 +1,144 @@
+//! Authentication, authorisation, TLS and pluggable policies.
+
+use super::row::{
+    ConfigKey, Valid, boolean, class, double, int, list, long, password, short, string,
+};
+
+#[rustfmt::skip]
+pub(super) const KEYS: &[ConfigKey] = &[
+    class("alter.config.policy.class.name").protects("alter.config.policy.class.name."),
+    string("authorizer.class.name").default("").protects("authorizer.class.name."),
+    class("client.quota.callback.class").protects("client.quota.callback.class."),
+    class("create.topic.policy.class.name").protects("create.topic.policy.class.name."),
+    long("delegation.token.expiry.check.interval.ms").default("3600000").min(1).known(
+        "delegation.token.expiry.check.interval.ms."),
+    long("delegation.token.expiry.time.ms").default("86400000").min(1).known(
+        "delegation.token.expiry.time.ms."),
+    long("delegation.token.max.lifetime.ms").default("604800000").min(1).known(
+        "delegation.token.max.lifetime.ms."),
+    password("delegation.token.secret.key").known("delegation.token.secret.key."),
+    class("principal.builder.class")
+        .default("org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder")
+        .per_broker().protects("principal.builder.class."),
+    class("sasl.client.callback.handler.class").known("sasl.client.callback.handler.class."),
+    list("sasl.enabled.mechanisms").default("GSSAPI").per_broker().known(
+        "sasl.enabled.mechanisms."),
+    password("sasl.jaas.config").per_broker().known("sasl.jaas.config."),
+    string("sasl.kerberos.kinit.cmd").default("/usr/bin/kinit").per_broker().known(
+        "sasl.kerberos.kinit.cmd."),
+    long("sasl.kerberos.min.time.before.relogin").default("60000").per_broker().known(
+        "sasl.kerberos.min.time.before.relogin."),
+    list("sasl.kerberos.principal.to.local.rules").default("DEFAULT").per_broker().known(
+        "sasl.kerberos.principal.to.local.rules."),
+    string("sasl.kerberos.service.name").per_broker().known("sasl.kerberos.service.name."),
+    double("sasl.kerberos.ticket.renew.jitter").default("0.05").per_broker().known(
+        "sasl.kerberos.ticket.renew.jitter."),
+    double("sasl.kerberos.ticket.renew.window.factor").default("0.8").per_broker().known(
+        "sasl.kerberos.ticket.renew.window.factor."),
+    class("sasl.login.callback.handler.class").known("sasl.login.callback.handler.class."),
+    class("sasl.login.class").known("sasl.login.class."),
+    int("sasl.login.connect.timeout.ms").known("sasl.login.connect.timeout.ms."),
+    int("sasl.login.read.timeout.ms").known("sasl.login.read.timeout.ms."),
+    short("sasl.login.refresh.buffer.seconds").default("300").per_broker().known(
+        "sasl.login.refresh.buffer.seconds."),
+    short("sasl.login.refresh.min.period.seconds").default("60").per_broker().known(
+        "sasl.login.refresh.min.period.seconds."),
+    double("sasl.login.refresh.window.factor").default("0.8").per_broker().known(
+        "sasl.login.refresh.window.factor."),
+    double("sasl.login.refresh.window.jitter").default("0.05").per_broker().known(
+        "sasl.login.refresh.window.jitter."),
+    long("sasl.login.retry.backoff.max.ms").default("10000").known(
+        "sasl.login.retry.backoff.max.ms."),
+    long("sasl.login.retry.backoff.ms").default("100").known("sasl.login.retry.backoff.ms."),
+    string("sasl.mechanism.controller.protocol").default("GSSAPI").known(
+        "sasl.mechanism.controller.protocol."),
+    string("sasl.mechanism.inter.broker.protocol").default("GSSAPI").per_broker().known(
+        "sasl.mechanism.inter.broker.protocol."),
+    boolean("sasl.oauthbearer.allow.unverified.audience").default("false").known(
+        "sasl.oauthbearer.allow.unverified.audience."),
+    boolean("sasl.oauthbearer.allow.unverified.issuer").default("false").known(
+        "sasl.oauthbearer.allow.unverified.issuer."),
+    string("sasl.oauthbearer.assertion.algorithm").default("RS256")
+        .valid(Valid::OneOfIgnoreCase(&["ES256", "RS256"])).known(
+        "sasl.oauthbearer.assertion.algorithm."),
+    string("sasl.oauthbearer.assertion.claim.aud").known("sasl.oauthbearer.assertion.claim.aud."),
+    int("sasl.oauthbearer.assertion.claim.exp.seconds").default("300").range(0, 86400).known(
+        "sasl.oauthbearer.assertion.claim.exp.seconds."),
+    string("sasl.oauthbearer.assertion.claim.iss").known("sasl.oauthbearer.assertion.claim.iss."),
+    boolean("sasl.oauthbearer.assertion.claim.jti.include").default("false").known(
+        "sasl.oauthbearer.assertion.claim.jti.include."),
+    int("sasl.oauthbearer.assertion.claim.nbf.seconds").default("60").range(0, 3600).known(
+        "sasl.oauthbearer.assertion.claim.nbf.seconds."),
+    string("sasl.oauthbearer.assertion.claim.sub").known("sasl.oauthbearer.assertion.claim.sub."),
+    string("sasl.oauthbearer.assertion.file").known("sasl.oauthbearer.assertion.file."),
+    string("sasl.oauthbearer.assertion.private.key.file").known(
+        "sasl.oauthbearer.assertion.private.key.file."),
+    password("sasl.oauthbearer.assertion.private.key.passphrase").known(
+        "sasl.oauthbearer.assertion.private.key.passphrase."),
+    string("sasl.oauthbearer.assertion.template.file").known(
+        "sasl.oauthbearer.assertion.template.file."),
+    string("sasl.oauthbearer.client.credentials.client.id").known(
+        "sasl.oauthbearer.client.credentials.client.id."),
+    password("sasl.oauthbearer.client.credentials.client.secret").known(
+        "sasl.oauthbearer.client.credentials.client.secret."),
+    int("sasl.oauthbearer.clock.skew.seconds").default("30").known(
+        "sasl.oauthbearer.clock.skew.seconds."),
+    list("sasl.oauthbearer.expected.audience").default("").known(
+        "sasl.oauthbearer.expected.audience."),
+    string("sasl.oauthbearer.expected.issuer").known("sasl.oauthbearer.expected.issuer."),
+    long("sasl.oauthbearer.jwks.endpoint.refresh.ms").default("3600000").known(
+        "sasl.oauthbearer.jwks.endpoint.refresh.ms."),
+    long("sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms").default("10000").known(
+        "sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms."),
+    long("sasl.oauthbearer.jwks.endpoint.retry.backoff.ms").default("100").known(
+        "sasl.oauthbearer.jwks.endpoint.retry.backoff.ms."),
+    string("sasl.oauthbearer.jwks.endpoint.url").known("sasl.oauthbearer.jwks.endpoint.url."),
+    class("sasl.oauthbearer.jwt.retriever.class")
+        .default("org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever").known(
+        "sasl.oauthbearer.jwt.retriever.class."),
+    class("sasl.oauthbearer.jwt.validator.class")
+        .default("org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator").known(
+        "sasl.oauthbearer.jwt.validator.class."),
+    string("sasl.oauthbearer.scope").known("sasl.oauthbearer.scope."),
+    string("sasl.oauthbearer.scope.claim.name").default("scope").known(
+        "sasl.oauthbearer.scope.claim.name."),
+    string("sasl.oauthbearer.sub.claim.name").default("sub").known(
+        "sasl.oauthbearer.sub.claim.name."),
+    string("sasl.oauthbearer.token.endpoint.url").known("sasl.oauthbearer.token.endpoint.url."),
+    class("sasl.server.callback.handler.class").known("sasl.server.callback.handler.class."),
+    int("sasl.server.max.receive.size").default("524288").known("sasl.server.max.receive.size."),
+    string("security.inter.broker.protocol").default("PLAINTEXT")
+        .one_of(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]).protects(
+        "security.inter.broker.protocol."),
+    string("security.providers").known("security.providers."),
+    boolean("ssl.allow.dn.changes").default("false").known("ssl.allow.dn.changes."),
+    boolean("ssl.allow.san.changes").default("false").known("ssl.allow.san.changes."),
+    list("ssl.cipher.suites").default("").per_broker().known("ssl.cipher.suites."),
+    string("ssl.client.auth").default("none").one_of(&["required", "requested", "none"])
+        .per_broker().known("ssl.client.auth."),
+    list("ssl.enabled.protocols").default("TLSv1.2,TLSv1.3").per_broker().known(
+        "ssl.enabled.protocols."),
+    string("ssl.endpoint.identification.algorithm").default("https").per_broker().known(
+        "ssl.endpoint.identification.algorithm."),
+    class("ssl.engine.factory.class").per_broker().known("ssl.engine.factory.class."),
+    password("ssl.key.password").per_broker().known("ssl.key.password."),
+    string("ssl.keymanager.algorithm").default("SunX509").per_broker().known(
+        "ssl.keymanager.algorithm."),
+    password("ssl.keystore.certificate.chain").per_broker().known(
+        "ssl.keystore.certificate.chain."),
+    password("ssl.keystore.key").per_broker().known("ssl.keystore.key."),
+    string("ssl.keystore.location").per_broker().known("ssl.keystore.location."),
+    password("ssl.keystore.password").per_broker().known("ssl.keystore.password."),
+    string("ssl.keystore.type").default("JKS").per_broker().known("ssl.keystore.type."),
+    string("ssl.principal.mapping.rules").default("DEFAULT").known("ssl.principal.mapping.rules."),
+    string("ssl.protocol").default("TLSv1.3").per_broker().known("ssl.protocol."),
+    string("ssl.provider").per_broker().known("ssl.provider."),
+    string("ssl.secure.random.implementation").per_broker().known(
+        "ssl.secure.random.implementation."),
+    string("ssl.trustmanager.algorithm").default("PKIX").per_broker().known(
+        "ssl.trustmanager.algorithm."),
+    password("ssl.truststore.certificates").per_broker().known("ssl.truststore.certificates."),
+    string("ssl.truststore.location").per_broker().known("ssl.truststore.location."),
+    password("ssl.truststore.password").per_broker().known("ssl.truststore.password."),
+    string("ssl.truststore.type").default("JKS").per_broker().known("ssl.truststore.type."),
+];

@@ -1,0 +1,3 @@
+//! The server: network, dispatch, coordinators, configuration, metrics and the command line.
+
+pub mod config;
