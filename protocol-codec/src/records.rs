@@ -8,6 +8,7 @@
 //! | [`batch`] | a batch in a buffer, without copying; cutting a buffer into batches |
 //! | [`record`] | the records inside a batch that is not compressed |
 //! | [`builder`] | building a batch |
+//! | [`compression`] | compressing, and decompressing in bounded memory |
 //! | [`control`] | control batches: transaction markers |
 //! | [`varint`] | the variable-length integers of records |
 //!
@@ -16,6 +17,7 @@
 
 pub mod batch;
 pub mod builder;
+pub mod compression;
 pub mod control;
 pub mod header;
 pub mod record;
