@@ -7,5 +7,8 @@
 
 mod against;
 mod clients;
+mod crash;
+mod hostile;
+mod startup;
 mod tidy;
 mod tools;
