@@ -1,7 +1,7 @@
 //! The disk seam: the few operations that the log engine asks of a file system.
 //!
 //! [`RealFs`] is the machine's own; [`MemFs`] keeps files in memory, knows what has been synced
-//! and forgets the rest at a simulated power cut; `FaultyFs` wraps another one and fails by
+//! and forgets the rest at a simulated power cut; [`FaultyFs`] wraps another one and fails by
 //! rule. Everything in this crate takes an `Arc<dyn Fs>`.
 //!
 //! What a caller may rely on, and what it may not:
@@ -17,9 +17,11 @@ use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
 
+mod faulty;
 mod mem;
 mod real;
 
+pub use faulty::{Fault, FaultyFs, Op, Rule};
 pub use mem::MemFs;
 pub use real::RealFs;
 
@@ -43,6 +45,15 @@ pub struct DirEntry {
     pub is_dir: bool,
 }
 
+/// What is known of a file without opening it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// Size in bytes.
+    pub len: u64,
+    /// When it was last written, in ms since 1970.
+    pub modified_ms: i64,
+}
+
 /// The space of the file system that holds a path, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiskSpace {
@@ -63,6 +74,8 @@ pub trait Fs: Debug + Send + Sync + 'static {
     /// The names in a directory, sorted. Names that are not UTF-8 are left out: Kafka makes none.
     fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>>;
     fn exists(&self, path: &Path) -> io::Result<bool>;
+    /// Of a file; `NotFound` if there is none.
+    fn metadata(&self, path: &Path) -> io::Result<Metadata>;
     /// Makes the names in a directory durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
     fn space(&self, path: &Path) -> io::Result<DiskSpace>;
@@ -122,6 +135,20 @@ pub fn read_exact_at(file: &dyn File, mut buf: &mut [u8], mut position: u64) -> 
         }
     }
     Ok(())
+}
+
+/// Fills as much of `buf` from `position` on as the file has. Returns the bytes read.
+pub fn read_at_most(file: &dyn File, buf: &mut [u8], position: u64) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, position + filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 /// Reads a whole small file. `InvalidData` when it is larger than `limit` bytes.

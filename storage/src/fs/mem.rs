@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{DirEntry, DiskSpace, File, Fs, OpenMode};
+use super::{DirEntry, DiskSpace, File, Fs, Metadata, OpenMode};
 
 /// What `space` answers: there is no real limit.
 const SPACE_BYTES: u64 = 1 << 40;
@@ -177,6 +177,16 @@ impl Fs for MemFs {
             Ok((dir, name)) => Ok(dir.lock().live.contains_key(&name)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
+        }
+    }
+
+    fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        let (dir, name) = self.parent(path)?;
+        let dir = dir.lock();
+        match dir.live.get(&name) {
+            Some(Node::File(file)) => Ok(Metadata { len: file.len()?, modified_ms: 0 }),
+            Some(Node::Dir(_)) => Err(ErrorKind::IsADirectory.into()),
+            None => Err(ErrorKind::NotFound.into()),
         }
     }
 

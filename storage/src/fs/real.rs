@@ -6,8 +6,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
-use super::{DirEntry, DiskSpace, File, Fs, OpenMode};
+use super::{DirEntry, DiskSpace, File, Fs, Metadata, OpenMode};
 
 /// `std::fs` and `rustix`.
 #[derive(Debug, Default, Clone, Copy)]
@@ -63,6 +64,13 @@ impl Fs for RealFs {
 
     fn exists(&self, path: &Path) -> io::Result<bool> {
         path.try_exists()
+    }
+
+    fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        let metadata = fs::metadata(path)?;
+        let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let modified_ms = i64::try_from(modified.as_millis()).unwrap_or(i64::MAX);
+        Ok(Metadata { len: metadata.len(), modified_ms })
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
