@@ -10,6 +10,7 @@
 pub mod barnabas;
 pub mod environment;
 pub mod kafka;
+pub mod load;
 pub mod ports;
 pub mod process;
 pub mod tool;
