@@ -7,6 +7,7 @@
 
 mod against;
 mod clients;
+mod container;
 mod crash;
 mod hostile;
 mod startup;
