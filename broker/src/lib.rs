@@ -1,3 +1,19 @@
-//! The server: network, dispatch, coordinators, configuration, metrics and the command line.
+//! The server: network, dispatch, replication, groups, configuration, command line.
+//!
+//! Code map, from the socket inwards; an arrow never points back:
+//!
+//! | module | is |
+//! |---|---|
+//! | [`net`] | listeners, connections, frames in and out, limits |
+//!
+//! Invariants of the crate:
+//!
+//! - A request that is malformed, too large or unknown costs a bounded amount of memory and ends
+//!   its connection at the worst, never the process.
+//! - What a handler knows of the cluster, it knows from the metadata image.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::panic))]
 
-pub mod config;
+#[cfg(not(target_os = "linux"))]
+compile_error!("Barnabas runs on Linux only: it relies on sendfile, pwritev and fcntl locks.");
+
+pub mod net;
