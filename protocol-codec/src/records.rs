@@ -10,6 +10,8 @@
 //! | [`builder`] | building a batch |
 //! | [`compression`] | compressing, and decompressing in bounded memory |
 //! | [`control`] | control batches: transaction markers |
+//! | [`validate`] | what is checked of a produced batch |
+//! | [`validated`] | a batch that may be appended |
 //! | [`varint`] | the variable-length integers of records |
 //!
 //! Nothing here does I/O, reads a clock or keeps more of its input than the slice that it was given.
@@ -21,6 +23,8 @@ pub mod compression;
 pub mod control;
 pub mod header;
 pub mod record;
+pub mod validate;
+pub mod validated;
 pub mod varint;
 
 pub use batch::{Batch, BatchView, SplitError, split_batches};
@@ -28,3 +32,5 @@ pub use builder::{BatchBuilder, BuildError};
 pub use header::{Attributes, BATCH_OVERHEAD, BatchError, BatchHeader, Compression, LOG_OVERHEAD};
 pub use header::{TimestampType, crc32c};
 pub use record::{Header, Headers, MalformedRecord, RecordIter, RecordView};
+pub use validate::{CompressedCheck, ProduceRules, RecordError, RefusedRecord, validate_produce};
+pub use validated::ValidatedBatch;

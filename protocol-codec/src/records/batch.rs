@@ -103,6 +103,12 @@ impl Batch {
         &self.bytes
     }
 
+    /// The bytes after the header: the records, compressed if the attributes say so.
+    #[must_use]
+    pub fn payload(&self) -> Bytes {
+        self.bytes.slice(BATCH_OVERHEAD.min(self.bytes.len())..)
+    }
+
     /// The same batch, borrowed.
     #[must_use]
     pub fn view(&self) -> BatchView<'_> {

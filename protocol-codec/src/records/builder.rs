@@ -6,9 +6,11 @@
 use bytes::Bytes;
 use thiserror::Error;
 
+use super::compression::{CompressError, compress};
 use super::header::{
-    Attributes, BATCH_OVERHEAD, BatchHeader, LOG_OVERHEAD, MAGIC_V2, NO_PARTITION_LEADER_EPOCH,
-    NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE, NO_TIMESTAMP, TimestampType,
+    Attributes, BATCH_OVERHEAD, BatchHeader, Compression, LOG_OVERHEAD, MAGIC_V2,
+    NO_PARTITION_LEADER_EPOCH, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE, NO_TIMESTAMP,
+    TimestampType,
 };
 use super::record::Header;
 use super::varint::{varint_len, varlong_len, write_varint, write_varlong};
@@ -22,6 +24,9 @@ pub enum BuildError {
     /// A timestamp lies too far from the first one for the format.
     #[error("timestamp {0} cannot be expressed relative to the first one")]
     Timestamp(i64),
+    /// The records could not be compressed.
+    #[error(transparent)]
+    Compress(#[from] CompressError),
 }
 
 /// Collects records and makes a batch of them.
@@ -36,6 +41,7 @@ pub struct BatchBuilder {
     base_timestamp: Option<i64>,
     max_timestamp: i64,
     count: i32,
+    compression: (Compression, Option<i32>),
     // Room for the header, then the records.
     bytes: Vec<u8>,
 }
@@ -60,6 +66,7 @@ impl BatchBuilder {
             base_timestamp: None,
             max_timestamp: NO_TIMESTAMP,
             count: 0,
+            compression: (Compression::None, None),
             bytes: vec![0; BATCH_OVERHEAD],
         }
     }
@@ -84,6 +91,14 @@ impl BatchBuilder {
         self.producer_id = id;
         self.producer_epoch = epoch;
         self.base_sequence = base_sequence;
+        self
+    }
+
+    /// Sets how the records are compressed, at the codec's own level if there is none.
+    #[must_use]
+    pub const fn compression(mut self, kind: Compression, level: Option<i32>) -> Self {
+        self.compression = (kind, level);
+        self.attributes = self.attributes.with_compression(kind);
         self
     }
 
@@ -183,9 +198,14 @@ impl BatchBuilder {
     /// A batch without records has no meaning to a consumer; it keeps offset delta -1 here.
     ///
     /// # Errors
-    /// `TooLarge`.
+    /// `TooLarge` and `Compress`.
     pub fn build(self) -> Result<Bytes, BuildError> {
         let mut bytes = self.bytes;
+        let (kind, level) = self.compression;
+        if kind != Compression::None {
+            let plain = bytes.split_off(BATCH_OVERHEAD);
+            compress(kind, level, &plain, &mut bytes)?;
+        }
         let length = i32::try_from(bytes.len() - LOG_OVERHEAD);
         let mut header = BatchHeader {
             base_offset: self.base_offset,

@@ -33,9 +33,9 @@ pub fn read_varint(input: &mut &[u8]) -> Result<i32, VarintError> {
             *input = rest;
             u32::from(*first)
         }
-        _ => read_groups(input, MAX_VARINT_LEN)? as u32,
+        _ => from_slice(input, MAX_VARINT_LEN)? as u32,
     };
-    Ok((raw >> 1) as i32 ^ -((raw & 1) as i32))
+    Ok(unzigzag32(raw))
 }
 
 /// Reads a zig-zag 64-bit integer and moves `input` past it.
@@ -49,26 +49,44 @@ pub fn read_varlong(input: &mut &[u8]) -> Result<i64, VarintError> {
             *input = rest;
             u64::from(*first)
         }
-        _ => read_groups(input, MAX_VARLONG_LEN)?,
+        _ => from_slice(input, MAX_VARLONG_LEN)?,
     };
-    Ok((raw >> 1) as i64 ^ -((raw & 1) as i64))
+    Ok(unzigzag64(raw))
 }
 
 #[inline]
-fn read_groups(input: &mut &[u8], max_len: usize) -> Result<u64, VarintError> {
-    let mut value = 0_u64;
-    let mut shift = 0_u32;
+fn from_slice(input: &mut &[u8], max_len: usize) -> Result<u64, VarintError> {
     let mut bytes = input.iter();
+    let raw = read_groups(max_len, || bytes.next().copied().ok_or(VarintError::Truncated))?;
+    *input = bytes.as_slice();
+    Ok(raw)
+}
+
+/// Puts the groups together that `next` gives, at most `max_len`.
+#[inline]
+pub(super) fn read_groups<E: From<VarintError>>(
+    max_len: usize,
+    mut next: impl FnMut() -> Result<u8, E>,
+) -> Result<u64, E> {
+    let mut raw = 0_u64;
+    let mut shift = 0_u32;
     for _ in 0..max_len {
-        let byte = *bytes.next().ok_or(VarintError::Truncated)?;
-        value |= u64::from(byte & 0x7f) << shift;
+        let byte = next()?;
+        raw |= u64::from(byte & 0x7f) << shift;
         shift += 7;
         if byte < 0x80 {
-            *input = bytes.as_slice();
-            return Ok(value);
+            return Ok(raw);
         }
     }
-    Err(VarintError::TooLong(max_len))
+    Err(VarintError::TooLong(max_len).into())
+}
+
+pub(super) const fn unzigzag32(raw: u32) -> i32 {
+    (raw >> 1) as i32 ^ -((raw & 1) as i32)
+}
+
+pub(super) const fn unzigzag64(raw: u64) -> i64 {
+    (raw >> 1) as i64 ^ -((raw & 1) as i64)
 }
 
 /// Appends `value` as a zig-zag 32-bit integer.
