@@ -8,7 +8,8 @@
 //! | [`log_dir`] | one log directory's health: online, out of space, failed |
 //! | [`topic_partition`], [`log_config`] | names and settings |
 //! | [`checkpoint`], [`clean_shutdown`] | Kafka's checkpoint files, the marker of a clean stop |
-//! | [`dir_lock`] | the lock of a log directory |
+//! | [`data_dirs`] | the start of a node's directories: locked, checked, formatted |
+//! | [`dir_lock`], [`meta_properties`], [`partition_metadata`] | the files that say whose a directory is |
 //! | [`leader_epoch_cache`] | at which offset each leader epoch of a partition began |
 //! | [`producer_state`] | what a partition remembers of its idempotent producers |
 //!
@@ -23,14 +24,19 @@
 
 pub mod checkpoint;
 pub mod clean_shutdown;
+pub mod data_dirs;
 pub mod dir_lock;
 pub mod fs;
 pub mod leader_epoch_cache;
 pub mod log_config;
 pub mod log_dir;
+pub mod meta_properties;
+pub mod partition_metadata;
 pub mod producer_state;
+pub mod random_id;
 pub mod topic_partition;
 
+pub use data_dirs::{DataDir, DataDirs, DataDirsConfig, DataDirsError};
 pub use log_config::{CleanupPolicy, CompressionType, LogConfig, TimestampType};
 pub use log_dir::LogDir;
 pub use topic_partition::TopicPartition;

@@ -1,0 +1,106 @@
+//! The file `partition.metadata` in a partition's directory: the id of its topic.
+//!
+//! A topic that is deleted and made again has another id, so what the directory holds can be told
+//! from what it should hold. Kafka's version 0: two lines, the last one without an end.
+
+use std::io::{self, IoSlice};
+use std::path::Path;
+
+use protocol_codec::Uuid;
+use thiserror::Error;
+
+use crate::fs::{Fs, OpenMode, read_file, write_all_at};
+
+pub const PARTITION_METADATA_FILE: &str = "partition.metadata";
+const FILE_BYTES_MAX: u64 = 4096;
+
+/// Why a `partition.metadata` cannot be read.
+#[derive(Debug, Error)]
+pub enum PartitionMetadataError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("malformed: '{text}'")]
+    Malformed { text: String },
+    #[error("its version is {version}, and 0 is the only one that is understood")]
+    UnknownVersion { version: i32 },
+}
+
+/// Content of the file for a topic.
+pub fn encode(topic_id: Uuid) -> String {
+    format!("version: 0\ntopic_id: {topic_id}")
+}
+
+/// The topic id in the content of the file.
+pub fn decode(file: &[u8]) -> Result<Uuid, PartitionMetadataError> {
+    let text = String::from_utf8_lossy(file);
+    let malformed = || PartitionMetadataError::Malformed { text: text.chars().take(80).collect() };
+    let mut lines = text.lines();
+    let version = lines.next().and_then(|line| line.strip_prefix("version:"));
+    let version = version.and_then(|value| value.trim().parse().ok()).ok_or_else(malformed)?;
+    if version != 0 {
+        return Err(PartitionMetadataError::UnknownVersion { version });
+    }
+    let topic_id = lines.next().and_then(|line| line.strip_prefix("topic_id:"));
+    topic_id
+        .and_then(|value| value.trim().parse().ok())
+        .filter(|id: &Uuid| !id.is_zero())
+        .ok_or_else(malformed)
+}
+
+/// The topic id in the partition directory `dir`; `None` without the file.
+pub fn read(fs: &dyn Fs, dir: &Path) -> Result<Option<Uuid>, PartitionMetadataError> {
+    match read_file(fs, &dir.join(PARTITION_METADATA_FILE), FILE_BYTES_MAX) {
+        Ok(bytes) => decode(&bytes).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Writes the file without syncing it: it becomes durable with the partition's first durable
+/// append (a new partition costs no sync). `sync` makes its bytes durable at once.
+pub fn write(fs: &dyn Fs, dir: &Path, topic_id: Uuid, sync: bool) -> io::Result<()> {
+    let file = fs.open(&dir.join(PARTITION_METADATA_FILE), OpenMode::Create)?;
+    file.set_len(0)?;
+    write_all_at(&*file, &mut [IoSlice::new(encode(topic_id).as_bytes())], 0)?;
+    if sync { file.sync_data() } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::MemFs;
+
+    const KAFKAS: &str = "version: 0\ntopic_id: f9rIx6RvQ4WlvTczMyPI7A";
+
+    #[test]
+    fn file_has_kafkas_format() {
+        let (fs, dir) = (MemFs::new(), Path::new("/logs/t-0"));
+        fs.create_dir_all(dir).unwrap();
+        assert!(read(&fs, dir).unwrap().is_none());
+        let id = decode(KAFKAS.as_bytes()).unwrap();
+        assert_eq!(encode(id), KAFKAS);
+        write(&fs, dir, id, true).unwrap();
+        assert_eq!(read(&fs, dir).unwrap(), Some(id));
+    }
+
+    #[test]
+    fn damage_is_said() {
+        for bad in [
+            "",
+            "version: 0",
+            "version: 0\ntopic_id: x",
+            "topic_id: f9rIx6RvQ4WlvTczMyPI7A",
+            "version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAA",
+            "\u{0}\u{0}",
+        ] {
+            assert!(
+                matches!(decode(bad.as_bytes()), Err(PartitionMetadataError::Malformed { .. })),
+                "{bad:?}"
+            );
+        }
+        assert!(matches!(
+            decode(b"version: 1\ntopic_id: f9rIx6RvQ4WlvTczMyPI7A"),
+            Err(PartitionMetadataError::UnknownVersion { version: 1 })
+        ));
+    }
+}
