@@ -8,20 +8,22 @@
 //! A batch that passes costs no allocation: its records are looked at where they are, compressed ones through
 //! a fixed window.
 
+use std::ops::ControlFlow;
+
 use bytes::Bytes;
 use thiserror::Error;
 
 use super::batch::{Batch, BatchView};
 use super::compression::DecompressError;
 use super::header::{BatchError, BatchHeader, Compression, TimestampType};
-use super::record::{MalformedRecord, RecordIter};
+use super::record::RecordIter;
+use super::stream::{self, Limits, ReadError};
 use super::validated::ValidatedBatch;
 use check::RecordCheck;
 use recompress::recompress;
 
 mod check;
 mod recompress;
-mod stream;
 
 /// The smallest batch length of any format, which decides what Kafka takes for a batch at all.
 const MIN_LENGTH_OF_ANY_MAGIC: i32 = 14;
@@ -143,9 +145,9 @@ pub enum RecordError {
         /// The producer id of the header.
         producer_id: i64,
     },
-    /// A record is not well-formed.
+    /// The records are not well-formed, cannot be decompressed, or are larger than allowed.
     #[error(transparent)]
-    Malformed(#[from] MalformedRecord),
+    Records(#[from] ReadError),
     /// A record's offset delta is not its index.
     #[error("record {index} of the batch has offset delta {found}")]
     OffsetDelta {
@@ -154,17 +156,6 @@ pub enum RecordError {
         /// Its offset delta.
         found: i32,
     },
-    /// A record of a compressed batch is larger than the topic allows.
-    #[error("record of {size} bytes exceeds the maximum of {max} bytes when decompressed")]
-    RecordTooLarge {
-        /// Bytes of the record.
-        size: usize,
-        /// The limit.
-        max: usize,
-    },
-    /// The records cannot be decompressed, or not within the budget.
-    #[error(transparent)]
-    Decompress(#[from] DecompressError),
     /// The batch could not be compressed as the topic asks.
     #[error("the batch could not be compressed as the topic asks: {0}")]
     Recompress(String),
@@ -191,7 +182,8 @@ impl RecordError {
         const INVALID_RECORD: i16 = 87;
         match self {
             Self::Corrupt(_) => CORRUPT_MESSAGE,
-            Self::TooLarge { .. } | Self::Decompress(DecompressError::TooLarge { .. }) => {
+            Self::TooLarge { .. }
+            | Self::Records(ReadError::Decompress(DecompressError::TooLarge { .. })) => {
                 MESSAGE_TOO_LARGE
             }
             Self::Compression(_) => UNSUPPORTED_COMPRESSION_TYPE,
@@ -331,7 +323,7 @@ fn check_records(
     let decompressed_bytes = match (compression, rules.compressed_check) {
         (Compression::None, _) => {
             for record in RecordIter::new(view.payload(), header.records_count) {
-                let record = record?;
+                let record = record.map_err(ReadError::Malformed)?;
                 check.record(record.timestamp_delta, record.offset_delta, record.key.is_some())?;
             }
             0
@@ -341,9 +333,14 @@ fn check_records(
             check.header_only(header);
             0
         }
-        (kind, _) => stream::walk(view.payload(), kind, header.records_count, rules, |shape| {
-            check.record(shape.timestamp_delta, shape.offset_delta, shape.has_key)
-        })?,
+        (kind, _) => {
+            let limits =
+                Limits { total: rules.decompressed_budget, record: rules.max_record_bytes };
+            stream::walk(view.payload(), kind, header.records_count, limits, |shape| {
+                check.record(shape.timestamp_delta, shape.offset_delta, shape.has_key)?;
+                Ok::<_, RecordError>(ControlFlow::Continue(()))
+            })?
+        }
     };
     let (max_timestamp, max_timestamp_delta) = check.finish()?;
     Ok(Found { max_timestamp, max_timestamp_delta, decompressed_bytes })

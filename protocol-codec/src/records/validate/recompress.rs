@@ -6,6 +6,7 @@ use super::{Found, ProduceRules, RecordError};
 use crate::records::ValidatedBatch;
 use crate::records::compression::{compress, decompress};
 use crate::records::header::{BATCH_OVERHEAD, BatchHeader, Compression, LOG_OVERHEAD};
+use crate::records::stream::ReadError;
 
 /// The checked batch with the same records in another compression. It is a copy, and its size is compared
 /// with the topic's limit again.
@@ -16,11 +17,8 @@ pub(super) fn recompress(
     found: &Found,
     rules: &ProduceRules,
 ) -> Result<ValidatedBatch, RecordError> {
-    let plain = decompress(
-        header.attributes.compression().unwrap_or_default(),
-        payload,
-        rules.decompressed_budget,
-    )?;
+    let from = header.attributes.compression().unwrap_or_default();
+    let plain = decompress(from, payload, rules.decompressed_budget).map_err(ReadError::from)?;
     let mut packed = Vec::new();
     compress(kind, level, &plain, &mut packed)
         .map_err(|error| RecordError::Recompress(error.to_string()))?;

@@ -73,12 +73,18 @@ fn records_that_are_cut_at_every_byte_are_malformed_in_every_codec() {
     for kind in Compression::ALL {
         for len in 0..records.len() {
             let error = validate(&around(&records[..len], 3, kind)).unwrap_err();
-            assert!(matches!(error, RecordError::Malformed(_)), "{kind:?} {len}: {error}");
+            assert!(
+                matches!(error, RecordError::Records(ReadError::Malformed(_))),
+                "{kind:?} {len}: {error}"
+            );
             assert_eq!(error.code(), 87);
         }
         for count in [1, 2, 4, i32::MAX] {
             let error = validate(&around(records, count, kind)).unwrap_err();
-            assert!(matches!(error, RecordError::Malformed(_)), "{kind:?} {count}: {error}");
+            assert!(
+                matches!(error, RecordError::Records(ReadError::Malformed(_))),
+                "{kind:?} {count}: {error}"
+            );
         }
     }
 }
@@ -282,7 +288,10 @@ fn budgets_of_compressed_batches() {
         assert_eq!(validate_produce(&bytes, &rules, NOW).unwrap_err().code(), 10, "{kind:?}");
         let rules = ProduceRules { max_record_bytes: 300, ..ProduceRules::default() };
         let error = validate_produce(&bytes, &rules, NOW).unwrap_err();
-        assert!(matches!(error, RecordError::RecordTooLarge { max: 300, .. }), "{kind:?}");
+        assert!(
+            matches!(error, RecordError::Records(ReadError::RecordTooLarge { max: 300, .. })),
+            "{kind:?}"
+        );
         assert_eq!(error.code(), 87);
     }
 }

@@ -1,15 +1,46 @@
-//! Walking over the records of a compressed batch without keeping them.
+//! Walking over the records of a batch without keeping them, whether compressed or not.
 //!
 //! A record that lies within one window of output is read as a slice; one that straddles windows is read
 //! field by field, and its key, value and headers are skipped. Both ways check the same.
 
-use super::{ProduceRules, RecordError};
-use crate::records::compression::Decompressor;
-use crate::records::header::Compression;
-use crate::records::record::{MalformedRecord, RecordView};
-use crate::records::varint::{
+use std::ops::ControlFlow;
+
+use thiserror::Error;
+
+use super::compression::{DecompressError, Decompressor};
+use super::header::Compression;
+use super::record::{MalformedRecord, RecordView};
+use super::varint::{
     MAX_VARINT_LEN, MAX_VARLONG_LEN, VarintError, read_groups, read_varint, unzigzag32, unzigzag64,
 };
+
+/// Why the records of a batch could not be read.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum ReadError {
+    /// They could not be decompressed, or not within the limit.
+    #[error(transparent)]
+    Decompress(#[from] DecompressError),
+    /// They are not well-formed.
+    #[error(transparent)]
+    Malformed(#[from] MalformedRecord),
+    /// A record is larger than allowed.
+    #[error("record of {size} bytes exceeds the maximum of {max} bytes when decompressed")]
+    RecordTooLarge {
+        /// Bytes of the record.
+        size: usize,
+        /// The limit.
+        max: usize,
+    },
+}
+
+/// What may come out of a batch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Bytes of all records.
+    pub(super) total: usize,
+    /// Bytes of one record.
+    pub(super) record: usize,
+}
 
 /// What is left of a record that went by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,26 +50,31 @@ pub(super) struct RecordShape {
     pub(super) has_key: bool,
 }
 
-/// Shows `count` records to `each` and makes sure that nothing follows them. Returns the decompressed size.
-pub(super) fn walk(
+/// Shows `count` records to `each` until it breaks; makes sure that nothing follows the last one. Returns the
+/// decompressed size so far.
+pub(super) fn walk<E: From<ReadError>>(
     payload: &[u8],
     kind: Compression,
     count: i32,
-    rules: &ProduceRules,
-    mut each: impl FnMut(RecordShape) -> Result<(), RecordError>,
-) -> Result<usize, RecordError> {
-    let mut input = Decompressor::new(kind, payload, rules.decompressed_budget)?;
+    limits: Limits,
+    mut each: impl FnMut(RecordShape) -> Result<ControlFlow<()>, E>,
+) -> Result<usize, E> {
+    let mut input =
+        Decompressor::new(kind, payload, limits.total).map_err(ReadError::Decompress)?;
     for _ in 0..count {
-        let shape = match whole_record(&mut input, rules.max_record_bytes)? {
+        let shape = match whole_record(&mut input, limits.record)? {
             Some(shape) => shape,
-            None => straddling_record(&mut input, rules.max_record_bytes)?,
+            None => straddling_record(&mut input, limits.record)?,
         };
-        each(shape)?;
+        if each(shape)?.is_break() {
+            return Ok(input.produced());
+        }
     }
-    match input.window()?.len() {
-        0 => Ok(input.produced()),
-        remaining => Err(MalformedRecord::TrailingRecords(remaining).into()),
+    let remaining = input.window().map_err(ReadError::Decompress)?.len();
+    if remaining > 0 {
+        return Err(ReadError::from(MalformedRecord::TrailingRecords(remaining)).into());
     }
+    Ok(input.produced())
 }
 
 /// Reads the next record if all of it is in the window.
@@ -46,7 +82,7 @@ pub(super) fn walk(
 fn whole_record(
     input: &mut Decompressor<'_>,
     max: usize,
-) -> Result<Option<RecordShape>, RecordError> {
+) -> Result<Option<RecordShape>, ReadError> {
     let window = input.window()?;
     let mut rest = window;
     let size = match read_varint(&mut rest) {
@@ -69,14 +105,14 @@ fn whole_record(
     Ok(Some(shape))
 }
 
-fn body_size(length: i32, remaining: usize, max: usize) -> Result<usize, RecordError> {
+fn body_size(length: i32, remaining: usize, max: usize) -> Result<usize, ReadError> {
     let size =
         usize::try_from(length).map_err(|_| MalformedRecord::Length { length, remaining })?;
-    if size > max { Err(RecordError::RecordTooLarge { size, max }) } else { Ok(size) }
+    if size > max { Err(ReadError::RecordTooLarge { size, max }) } else { Ok(size) }
 }
 
 #[cold]
-fn straddling_record(input: &mut Decompressor<'_>, max: usize) -> Result<RecordShape, RecordError> {
+fn straddling_record(input: &mut Decompressor<'_>, max: usize) -> Result<RecordShape, ReadError> {
     let mut prefix = Body { input, left: MAX_VARINT_LEN };
     let length = prefix.varint()?;
     let left = body_size(length, 0, max)?;
@@ -100,7 +136,7 @@ struct Body<'d, 'a> {
 }
 
 impl Body<'_, '_> {
-    fn byte(&mut self) -> Result<u8, RecordError> {
+    fn byte(&mut self) -> Result<u8, ReadError> {
         let truncated = MalformedRecord::Varint(VarintError::Truncated);
         self.left = self.left.checked_sub(1).ok_or(truncated)?;
         let byte = *self.input.window()?.first().ok_or(truncated)?;
@@ -108,16 +144,16 @@ impl Body<'_, '_> {
         Ok(byte)
     }
 
-    fn varint(&mut self) -> Result<i32, RecordError> {
+    fn varint(&mut self) -> Result<i32, ReadError> {
         read_groups(MAX_VARINT_LEN, || self.byte()).map(|raw| unzigzag32(raw as u32))
     }
 
-    fn varlong(&mut self) -> Result<i64, RecordError> {
+    fn varlong(&mut self) -> Result<i64, ReadError> {
         read_groups(MAX_VARLONG_LEN, || self.byte()).map(unzigzag64)
     }
 
     /// Skips a field and says whether it is there.
-    fn skip_nullable(&mut self, field: &'static str) -> Result<bool, RecordError> {
+    fn skip_nullable(&mut self, field: &'static str) -> Result<bool, ReadError> {
         let length = self.varint()?;
         if length >= 0 {
             self.skip(length, field)?;
@@ -125,7 +161,7 @@ impl Body<'_, '_> {
         Ok(length >= 0)
     }
 
-    fn skip_headers(&mut self) -> Result<(), RecordError> {
+    fn skip_headers(&mut self) -> Result<(), ReadError> {
         let found = self.varint()?;
         // A header takes two bytes at least, so the record bounds this loop.
         let lie = MalformedRecord::HeaderCount { count: found, remaining: self.left };
@@ -144,7 +180,7 @@ impl Body<'_, '_> {
         Ok(())
     }
 
-    fn skip(&mut self, length: i32, field: &'static str) -> Result<(), RecordError> {
+    fn skip(&mut self, length: i32, field: &'static str) -> Result<(), ReadError> {
         let lie = |remaining| MalformedRecord::Field { field, length, remaining };
         let mut count = usize::try_from(length).unwrap_or(usize::MAX);
         self.left = self.left.checked_sub(count).ok_or(lie(self.left))?;
@@ -160,7 +196,7 @@ impl Body<'_, '_> {
     }
 }
 
-impl From<VarintError> for RecordError {
+impl From<VarintError> for ReadError {
     fn from(error: VarintError) -> Self {
         Self::Malformed(error.into())
     }
