@@ -1,0 +1,445 @@
+//! One raft node with its image: takes commands, messages and ticks, and turns what raft says into
+//! store writes, replay and answers. It has no thread, no clock and no network, so tests and
+//! simulations drive several nodes at will.
+//!
+//! Invariants:
+//! - A command is decided on the *speculative* image, which holds everything this leader has
+//!   proposed. It exists only while this node leads and an entry of its own term is applied; it is
+//!   dropped with the leadership.
+//! - An answer leaves after all that it was decided on is committed, replayed and told to the
+//!   listener, even if the command itself logged nothing.
+//! - All commands taken between two calls of [`Node::process`] share one write of the store.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use raft::eraftpb::{Entry, EntryType, Message, Snapshot};
+use raft::{RawNode, StateRole};
+
+use super::snapshot::{self, SnapshotError};
+use super::store::{RaftStorage, RaftStore, SnapshotWriter, StoreError};
+use crate::command::{Command, Outcome};
+use crate::config_rules::ConfigRules;
+use crate::delta::MetadataDelta;
+use crate::handle::{ControllerConfig, ControllerError, QuorumStatus, VoterStatus};
+use crate::image::{ApplyError, LogPosition, MetadataImage, apply};
+use crate::record::encoding::{self, RecordError};
+use crate::state::{Context, Decision, decide};
+
+/// Commands that wait for a leader to become ready; more are refused.
+const WAITING_COMMANDS_MAX: usize = 4096;
+
+/// What ends a node: it must not go on with a state that is not what the log says.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    #[error("raft fails: {0}")]
+    Raft(#[from] raft::Error),
+    #[error("the newest snapshot cannot be used: {0}")]
+    Snapshot(#[from] SnapshotError),
+    #[error("entry {index} of the metadata log cannot be read: {source}")]
+    Record { index: u64, source: RecordError },
+    #[error("entry {index} of the metadata log contradicts what came before it: {source}")]
+    Apply { index: u64, source: ApplyError },
+    #[error("entry {index} of the metadata log changes the voters, which this release cannot do")]
+    ConfChange { index: u64 },
+    #[error(
+        "the metadata belongs to the cluster {stored}, but this node is configured for {given}"
+    )]
+    ClusterId { stored: Arc<str>, given: Arc<str> },
+}
+
+/// Takes the answer to one command.
+pub type Reply = Box<dyn FnOnce(Result<Outcome, ControllerError>) + Send>;
+
+/// Is told of each new image before anyone can see it. Gets what changed, then the image.
+pub type Listener = Box<dyn FnMut(&MetadataDelta, &Arc<MetadataImage>) + Send>;
+
+/// One member of the quorum.
+pub struct Node {
+    config: ControllerConfig,
+    rules: Arc<dyn ConfigRules>,
+    raw: RawNode<RaftStorage>,
+    image: MetadataImage,
+    published: Arc<MetadataImage>,
+    /// Some while this node leads and may decide.
+    speculative: Option<MetadataImage>,
+    proposals: VecDeque<Proposal>,
+    /// Commands that came while this node was about to lead.
+    waiting: VecDeque<(Command, u128, Reply)>,
+    /// The term in which this node leads, 0 when it does not.
+    leader_term: u64,
+    bytes_since_snapshot: u64,
+    outgoing: Vec<Message>,
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node")
+            .field("config", &self.config)
+            .field("last_applied", &self.image.last_applied)
+            .field("ready", &self.is_ready())
+            .finish_non_exhaustive()
+    }
+}
+
+/// An answer that waits for its entry, or for the entries it was decided on.
+struct Proposal {
+    at: LogPosition,
+    outcome: Outcome,
+    reply: Reply,
+}
+
+impl Node {
+    /// A node that goes on where its store ends.
+    pub fn new(
+        config: ControllerConfig,
+        store: Box<dyn RaftStore>,
+        rules: Arc<dyn ConfigRules>,
+    ) -> Result<Node, NodeError> {
+        let image = match store.read_snapshot()? {
+            Some((_, bytes)) => snapshot::decode(&bytes)?,
+            None => MetadataImage::default(),
+        };
+        let raft_config = raft::Config {
+            id: raft_id(config.node_id),
+            election_tick: ELECTION_TICKS,
+            heartbeat_tick: HEARTBEAT_TICKS,
+            applied: image.last_applied.index,
+            max_size_per_msg: MESSAGE_BYTES_MAX,
+            max_inflight_msgs: MESSAGES_IN_FLIGHT_MAX,
+            check_quorum: true,
+            pre_vote: true,
+            ..raft::Config::default()
+        };
+        let voters = config.voters.iter().map(|id| raft_id(*id)).collect();
+        let logger = slog::Logger::root(slog::Discard, slog::o!());
+        let raw = RawNode::new(&raft_config, RaftStorage::new(store, voters), &logger)?;
+        Ok(Node {
+            config,
+            rules,
+            raw,
+            image,
+            published: Arc::new(MetadataImage::default()),
+            speculative: None,
+            proposals: VecDeque::new(),
+            waiting: VecDeque::new(),
+            leader_term: 0,
+            bytes_since_snapshot: 0,
+            outgoing: Vec::new(),
+        })
+    }
+
+    /// Whether this node is the only voter: it needs no ticks and no election timeout.
+    pub fn is_sole_voter(&self) -> bool {
+        self.config.voters == [self.config.node_id]
+    }
+
+    /// Asks for the leadership now. A sole voter has it at once.
+    pub fn campaign(&mut self) -> Result<(), NodeError> {
+        Ok(self.raw.campaign()?)
+    }
+
+    /// Lets the time of one tick pass.
+    pub fn tick(&mut self) {
+        self.raw.tick();
+    }
+
+    /// Takes a message of another voter. A message that raft does not want is dropped: it may be
+    /// old, and the sender tries again.
+    pub fn step(&mut self, message: Message) {
+        if let Err(error) = self.raw.step(message) {
+            tracing::debug!(%error, "dropped a raft message");
+        }
+    }
+
+    /// Whether this node leads and decides commands.
+    pub fn is_ready(&self) -> bool {
+        self.speculative.is_some()
+    }
+
+    /// Takes a command; the answer comes out of a later [`Node::process`], or at once when this
+    /// node cannot decide it. `seed` must be fresh randomness.
+    pub fn submit(&mut self, now_ms: i64, seed: u128, command: Command, reply: Reply) {
+        if self.speculative.is_some() {
+            self.propose(now_ms, seed, &command, reply);
+        } else if self.raw.raft.state == StateRole::Leader
+            && self.waiting.len() < WAITING_COMMANDS_MAX
+        {
+            self.waiting.push_back((command, seed, reply));
+        } else {
+            reply(Err(ControllerError::NotController { leader: self.leader() }));
+        }
+    }
+
+    fn propose(&mut self, now_ms: i64, seed: u128, command: &Command, reply: Reply) {
+        let Some(speculative) = &self.speculative else {
+            return reply(Err(ControllerError::NotController { leader: self.leader() }));
+        };
+        let context = Context { rules: &*self.rules, now_ms, seed };
+        let Decision { records, outcome } = decide(speculative, command, &context);
+        if records.is_empty() {
+            // It was decided on everything proposed so far and must not be told before that is sure.
+            let at = speculative.last_applied;
+            self.proposals.push_back(Proposal { at, outcome, reply });
+            return;
+        }
+        let data = encoding::encode_entry(&records);
+        if !self.raw.store().store.has_room(data.len()) {
+            return reply(Err(ControllerError::NoSpace));
+        }
+        let at = LogPosition {
+            index: self.raw.raft.raft_log.last_index() + 1,
+            term: self.raw.raft.term,
+        };
+        let next = match apply(speculative, at, &records) {
+            Ok(next) => next,
+            Err(error) => {
+                tracing::error!(%error, ?command, "a decision contradicts the metadata");
+                return reply(Err(ControllerError::Internal(error.to_string())));
+            }
+        };
+        if let Err(error) = self.raw.propose(Vec::new(), data) {
+            return reply(Err(ControllerError::Internal(error.to_string())));
+        }
+        self.speculative = Some(next);
+        self.proposals.push_back(Proposal { at, outcome, reply });
+    }
+
+    /// Does everything that raft is ready for: stores, replays, tells the listener, answers. The
+    /// listener hears of an image before `publish` makes it visible, and both before the answers.
+    ///
+    /// After an error the node must be dropped: its store is in an unknown state.
+    pub fn process(
+        &mut self,
+        now_ms: i64,
+        listener: &mut dyn FnMut(&MetadataDelta, &Arc<MetadataImage>),
+        publish: &mut dyn FnMut(&Arc<MetadataImage>),
+    ) -> Result<(), NodeError> {
+        loop {
+            while self.raw.has_ready() {
+                self.process_ready()?;
+            }
+            self.check_cluster_id()?;
+            self.publish(listener, publish);
+            self.answer();
+            self.become_ready(now_ms);
+            if !self.raw.has_ready() {
+                break;
+            }
+        }
+        self.answer();
+        Ok(())
+    }
+
+    fn process_ready(&mut self) -> Result<(), NodeError> {
+        let mut ready = self.raw.ready();
+        let leads = self.raw.raft.state == StateRole::Leader;
+        let leader_term = if leads { self.raw.raft.term } else { 0 };
+        if self.leader_term != leader_term {
+            if self.leader_term != 0 {
+                self.lose_leadership();
+            }
+            self.leader_term = leader_term;
+        }
+        self.outgoing.append(&mut ready.take_messages());
+        if !ready.snapshot().is_empty() {
+            self.install_snapshot(&ready.snapshot().clone())?;
+        }
+        self.replay(ready.take_committed_entries())?;
+        let entries = ready.take_entries();
+        // The commit index alone is not worth a write: it is found again.
+        let hard_state = ready.hs().filter(|_| ready.must_sync());
+        if !entries.is_empty() || hard_state.is_some() {
+            self.raw.mut_store().append(&entries, hard_state)?;
+        }
+        self.outgoing.append(&mut ready.take_persisted_messages());
+        let mut light = self.raw.advance(ready);
+        self.outgoing.append(&mut light.take_messages());
+        self.replay(light.take_committed_entries())?;
+        self.raw.advance_apply();
+        Ok(())
+    }
+
+    fn replay(&mut self, entries: Vec<Entry>) -> Result<(), NodeError> {
+        for entry in entries {
+            let position = LogPosition { index: entry.index, term: entry.term };
+            assert_eq!(
+                position.index,
+                self.image.last_applied.index + 1,
+                "raft gives every committed entry once and in order"
+            );
+            if entry.get_entry_type() != EntryType::EntryNormal {
+                return Err(NodeError::ConfChange { index: entry.index });
+            }
+            // A new leader's first entry has no data.
+            let records = if entry.data.is_empty() {
+                Vec::new()
+            } else {
+                encoding::decode_entry(&entry.data)
+                    .map_err(|source| NodeError::Record { index: entry.index, source })?
+            };
+            for record in &records {
+                self.image
+                    .replay(record)
+                    .map_err(|source| NodeError::Apply { index: entry.index, source })?;
+            }
+            self.image.last_applied = position;
+            self.bytes_since_snapshot += entry.data.len() as u64;
+        }
+        let applied = self.image.last_applied.index;
+        self.raw.mut_store().applied(applied);
+        Ok(())
+    }
+
+    fn install_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), NodeError> {
+        let image = snapshot::decode(&snapshot.data)?;
+        self.raw.mut_store().install_snapshot(image.last_applied, &snapshot.data)?;
+        self.image = image;
+        self.bytes_since_snapshot = 0;
+        Ok(())
+    }
+
+    fn check_cluster_id(&self) -> Result<(), NodeError> {
+        match (&self.image.cluster_id, &self.config.cluster_id) {
+            (Some(stored), Some(given)) if stored != given => {
+                Err(NodeError::ClusterId { stored: stored.clone(), given: given.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn publish(
+        &mut self,
+        listener: &mut dyn FnMut(&MetadataDelta, &Arc<MetadataImage>),
+        publish: &mut dyn FnMut(&Arc<MetadataImage>),
+    ) {
+        if self.published.last_applied == self.image.last_applied {
+            return;
+        }
+        let image = Arc::new(self.image.clone());
+        let delta = MetadataDelta::between(&self.published, &image);
+        if !delta.is_empty() {
+            listener(&delta, &image);
+        }
+        publish(&image);
+        self.published = image;
+    }
+
+    /// Sends the answers whose entries are replayed.
+    fn answer(&mut self) {
+        let applied = self.image.last_applied;
+        while let Some(proposal) = self.proposals.pop_front_if(|next| next.at <= applied) {
+            (proposal.reply)(Ok(proposal.outcome));
+        }
+    }
+
+    /// Starts to decide, once an entry of this leader's own term is replayed.
+    fn become_ready(&mut self, now_ms: i64) {
+        let leads = self.raw.raft.state == StateRole::Leader;
+        let own_term = self.image.last_applied.term == self.raw.raft.term;
+        if !leads || !own_term || self.speculative.is_some() {
+            return;
+        }
+        self.speculative = Some(self.image.clone());
+        if let (None, Some(cluster_id)) = (&self.image.cluster_id, self.config.cluster_id.clone()) {
+            let bootstrap = Command::Bootstrap { cluster_id };
+            self.propose(now_ms, 0, &bootstrap, Box::new(|_| {}));
+        }
+        for (command, seed, reply) in std::mem::take(&mut self.waiting) {
+            self.propose(now_ms, seed, &command, reply);
+        }
+    }
+
+    /// What was proposed may still be committed by the next leader: nobody knows here.
+    fn lose_leadership(&mut self) {
+        self.speculative = None;
+        for proposal in std::mem::take(&mut self.proposals) {
+            (proposal.reply)(Err(ControllerError::OutcomeUnknown));
+        }
+        let leader = self.leader();
+        for (_, _, reply) in std::mem::take(&mut self.waiting) {
+            reply(Err(ControllerError::NotController { leader }));
+        }
+    }
+
+    /// Answers everything that waits, when the node ends.
+    pub fn fail_all(&mut self) {
+        self.lose_leadership();
+    }
+
+    /// Messages for other voters, since the last call.
+    pub fn take_messages(&mut self) -> Vec<Message> {
+        std::mem::take(&mut self.outgoing)
+    }
+
+    /// What a snapshot is due to be made of, if the log has grown enough since the last one.
+    pub fn snapshot_due(&mut self) -> Option<(MetadataImage, Arc<dyn SnapshotWriter>)> {
+        if self.bytes_since_snapshot < self.config.snapshot_bytes {
+            return None;
+        }
+        self.bytes_since_snapshot = 0;
+        Some((self.image.clone(), self.raw.store().store.snapshot_writer()))
+    }
+
+    /// Drops what a written snapshot covers from the log.
+    pub fn compact(&mut self, snapshot: LogPosition) -> Result<(), NodeError> {
+        let keep = if self.is_sole_voter() { 0 } else { ENTRIES_KEPT_FOR_FOLLOWERS };
+        Ok(self.raw.mut_store().store.compact(snapshot, keep)?)
+    }
+
+    /// What is replayed, published or not.
+    pub fn image(&self) -> &MetadataImage {
+        &self.image
+    }
+
+    /// The node that leads, if one is known.
+    pub fn leader(&self) -> Option<i32> {
+        node_id(self.raw.raft.leader_id)
+    }
+
+    /// The state of the quorum as this node sees it.
+    pub fn quorum_status(&self) -> QuorumStatus {
+        let raft = &self.raw.raft;
+        let end = |index: u64| i64::try_from(index + 1).unwrap_or(i64::MAX);
+        let leads = raft.state == StateRole::Leader;
+        let log_end = |voter: i32| {
+            if voter == self.config.node_id {
+                return Some(end(raft.raft_log.last_index()));
+            }
+            let progress = leads.then(|| raft.prs().get(raft_id(voter))).flatten()?;
+            Some(end(progress.matched))
+        };
+        QuorumStatus {
+            leader: self.leader(),
+            leader_epoch: i32::try_from(raft.term).unwrap_or(i32::MAX),
+            high_watermark: end(raft.raft_log.committed),
+            voters: self
+                .config
+                .voters
+                .iter()
+                .map(|voter| VoterStatus { node_id: *voter, log_end_offset: log_end(*voter) })
+                .collect(),
+        }
+    }
+}
+
+/// An election timeout is one to two times this.
+const ELECTION_TICKS: usize = 10;
+const HEARTBEAT_TICKS: usize = 2;
+const MESSAGE_BYTES_MAX: u64 = 1024 * 1024;
+const MESSAGES_IN_FLIGHT_MAX: usize = 64;
+
+/// Entries that stay in the log of a quorum after a snapshot, so that a follower that lags a little
+/// need not get the whole state.
+const ENTRIES_KEPT_FOR_FOLLOWERS: u64 = 1000;
+
+/// Raft's id of a node: raft takes 0 for nobody.
+fn raft_id(node_id: i32) -> u64 {
+    u64::try_from(i64::from(node_id) + 1).unwrap_or(0)
+}
+
+fn node_id(raft_id: u64) -> Option<i32> {
+    i32::try_from(raft_id.checked_sub(1)?).ok()
+}
