@@ -5,6 +5,9 @@
 //! | module | is |
 //! |---|---|
 //! | [`net`] | listeners, connections, frames in and out, limits |
+//! | [`dispatch`] | the one table of served APIs, and the wrapper around every request |
+//! | [`handlers`] | one file for each API |
+//! | [`broker`], [`context`] | what every handler is given |
 //!
 //! Invariants of the crate:
 //!
@@ -16,4 +19,8 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("Barnabas runs on Linux only: it relies on sendfile, pwritev and fcntl locks.");
 
+pub mod broker;
+pub mod context;
+pub mod dispatch;
+pub mod handlers;
 pub mod net;

@@ -52,12 +52,21 @@ impl MemoryBudget {
     /// Waits for `bytes`. More than the whole budget is the whole budget: a single request of
     /// legal size must get through, alone if need be.
     pub async fn reserve(&self, bytes: usize) -> Reservation {
-        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX);
-        let units = units.min(self.total_units);
-        let permit = self.semaphore.clone().acquire_many_owned(units).await;
+        let permit = self.semaphore.clone().acquire_many_owned(self.units(bytes)).await;
         // The semaphore is never closed.
         let Ok(permit) = permit else { return std::future::pending().await };
         Reservation { _permit: permit }
+    }
+
+    /// As [`MemoryBudget::reserve`], if there is enough now.
+    pub fn try_reserve(&self, bytes: usize) -> Option<Reservation> {
+        let permit = self.semaphore.clone().try_acquire_many_owned(self.units(bytes)).ok()?;
+        Some(Reservation { _permit: permit })
+    }
+
+    fn units(&self, bytes: usize) -> u32 {
+        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX);
+        units.min(self.total_units)
     }
 }
 

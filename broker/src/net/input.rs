@@ -7,7 +7,7 @@
 use std::io;
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::net::TcpStream;
 
 use super::budget::{MemoryBudget, Reservation};
@@ -84,30 +84,60 @@ impl Input {
 
     /// Makes room for what comes, waiting for the memory budget.
     pub async fn prepare(&mut self) -> Result<(), FrameError> {
+        while let Some(bytes) = self.missing_budget()? {
+            let reservation = self.budget.reserve(bytes).await;
+            self.make_room_with(reservation);
+        }
+        self.make_room();
+        Ok(())
+    }
+
+    /// As [`Input::prepare`], without waiting. False: the budget is used up.
+    pub fn try_prepare(&mut self) -> Result<bool, FrameError> {
+        while let Some(bytes) = self.missing_budget()? {
+            let Some(reservation) = self.budget.try_reserve(bytes) else { return Ok(false) };
+            self.make_room_with(reservation);
+        }
+        self.make_room();
+        Ok(true)
+    }
+
+    /// How much of the budget must be reserved before more can be read.
+    fn missing_budget(&self) -> Result<Option<usize>, FrameError> {
         if self.large.is_some() {
-            return Ok(());
+            return Ok(None);
         }
-        if self.small.is_none() {
-            let reservation = self.budget.reserve(SMALL_BUFFER_BYTES).await;
+        let Some((small, _)) = &self.small else { return Ok(Some(SMALL_BUFFER_BYTES)) };
+        let announced = self.announced()?.unwrap_or(0) + LENGTH_BYTES;
+        let is_large = announced > SMALL_FRAME_BYTES_MAX && small.len() >= SMALL_FRAME_BYTES_MAX;
+        Ok(is_large.then_some(announced))
+    }
+
+    /// Uses a reservation of the size that [`Input::missing_budget`] said.
+    fn make_room_with(&mut self, reservation: Reservation) {
+        let Some((small, _)) = &mut self.small else {
             self.small = Some((self.pool.take_small(), reservation));
+            return;
+        };
+        let Some((length, beginning)) = small.split_first_chunk() else { return };
+        let len = u32::from_be_bytes(*length) as usize;
+        let mut buffer = self.pool.take_large(len, Some(reservation));
+        // What lies behind the frame stays.
+        let of_frame = beginning.len().min(len);
+        buffer.bytes.extend_from_slice(&beginning[..of_frame]);
+        small.advance(LENGTH_BYTES + of_frame);
+        self.large = Some(LargeFrame { buffer, len });
+    }
+
+    fn make_room(&mut self) {
+        if self.large.is_some() {
+            return;
         }
-        let announced = self.announced()?;
-        let Some((small, _)) = &mut self.small else { return Ok(()) };
-        let needed = announced.map_or(LENGTH_BYTES, |len| LENGTH_BYTES + len);
-        if needed > SMALL_FRAME_BYTES_MAX {
-            if small.len() >= SMALL_FRAME_BYTES_MAX {
-                let reservation = self.budget.reserve(needed).await;
-                let mut buffer = self.pool.take_large(needed - LENGTH_BYTES, Some(reservation));
-                buffer.bytes.extend_from_slice(&small[LENGTH_BYTES..]);
-                small.clear();
-                self.large = Some(LargeFrame { buffer, len: needed - LENGTH_BYTES });
-            } else {
-                make_room(small, SMALL_BUFFER_BYTES, &self.pool);
-            }
-        } else if small.capacity() < needed.max(SMALL_BUFFER_BYTES / 2) {
+        let needed = self.announced().ok().flatten().unwrap_or(0) + LENGTH_BYTES;
+        let Some((small, _)) = &mut self.small else { return };
+        if needed > SMALL_FRAME_BYTES_MAX || small.capacity() < needed.max(SMALL_BUFFER_BYTES / 2) {
             make_room(small, SMALL_BUFFER_BYTES, &self.pool);
         }
-        Ok(())
     }
 
     /// Reads what the socket has, up to the room that [`Input::prepare`] made. 0: the client

@@ -12,7 +12,7 @@ pub fn raise_open_files() -> Option<u64> {
     if limit.current != limit.maximum {
         let before = limit.current;
         limit.current = limit.maximum;
-        if let Err(error) = setrlimit(Resource::Nofile, limit.clone()) {
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
             tracing::warn!(limit = before, %error, "The limit of open files cannot be raised");
             return before;
         }

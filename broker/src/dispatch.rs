@@ -1,0 +1,143 @@
+//! From a frame to a handler and back: the one table of served APIs, and the one wrapper around
+//! every request.
+//!
+//! The wrapper reads the header, refuses what is not served, decodes the request, asks the hooks
+//! (authorisation, throttling), runs the handler within a span, isolates its panics, encodes the
+//! answer and counts. Handlers see none of this.
+
+use std::future::Future;
+use std::ops::RangeInclusive;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use protocol_codec::ApiKey;
+use protocol_codec::header::RequestHeader;
+use protocol_codec::messages::{self, Request};
+use protocol_codec::wire::{DecodeError, EncodeError, Reader};
+
+use crate::broker::Broker;
+use crate::context::{ConnectionInfo, RequestContext};
+use crate::handlers;
+
+mod reply;
+mod running;
+
+pub use reply::{Answer, Reply, Response};
+pub use running::Running;
+
+/// A started request: decoding, handling and encoding, as one future.
+pub type RequestFuture<'a> = Pin<Box<dyn Future<Output = Result<Reply, Fault>> + Send + 'a>>;
+
+/// One served API.
+#[derive(Debug)]
+pub struct Api {
+    pub key: ApiKey,
+    pub versions: RangeInclusive<i16>,
+    /// While one of these waits, another one may start.
+    pub overlaps: bool,
+    run: for<'a> fn(&'a Broker, RequestContext, Reader) -> RequestFuture<'a>,
+}
+
+/// Why a request ends its connection.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    #[error("malformed request: {0}")]
+    Header(DecodeError),
+    #[error("malformed {api} request, version {version}: {error}")]
+    Decode { api: ApiKey, version: i16, error: DecodeError },
+    #[error("{api} version {version} is not supported")]
+    NotServed { api: ApiKey, version: i16 },
+    #[error("the answer to {api} version {version} cannot be encoded: {error}")]
+    Encode { api: ApiKey, version: i16, error: EncodeError },
+    #[error("the handler of {api} version {version} panicked")]
+    Panic { api: ApiKey, version: i16 },
+    /// A Produce with acks=0 failed: closing the connection is all that can be said.
+    #[error("a request without an answer failed")]
+    NothingToSay,
+}
+
+/// Declares the table. A row: name, versions, handler, and whether it overlaps its like.
+macro_rules! apis {
+    ($($key:ident $min:literal..=$max:literal $module:ident $($overlaps:ident)?;)*) => {
+        /// Every API that is served, by number. ApiVersions is derived from it.
+        pub static APIS: &[Api] = &[$(Api {
+            key: ApiKey::$key,
+            versions: $min..=$max,
+            overlaps: apis!(@ $($overlaps)?),
+            run: |broker, context, reader| Box::pin(async move {
+                let request = decode::<messages::$module::Request>(&context, reader)?;
+                let answer = handlers::$module::handle(broker, &context, request).await;
+                Answer::<messages::$module::Request>::encode(answer, &context)
+            }),
+        },)*];
+    };
+    (@) => { false };
+    (@ overlaps) => { true };
+}
+
+apis! {
+    ApiVersions 0..=5 api_versions;
+}
+
+/// The row of an API.
+pub fn find(key: ApiKey) -> Option<&'static Api> {
+    let index = APIS.binary_search_by_key(&key, |api| api.key).ok()?;
+    APIS.get(index)
+}
+
+/// Starts the request in a frame.
+pub fn start<'a>(
+    broker: &'a Broker,
+    connection: &Arc<ConnectionInfo>,
+    frame: Bytes,
+) -> Result<Running<'a>, Fault> {
+    let mut reader = Reader::new(frame);
+    let header = RequestHeader::decode(&mut reader).map_err(Fault::Header)?;
+    let (api, version) = (header.api_key, header.api_version);
+    let context = RequestContext {
+        api_key: api,
+        api_version: version,
+        correlation_id: header.correlation_id,
+        client_id: header.client_id,
+        connection: connection.clone(),
+        received: Instant::now(),
+    };
+    let Some(row) = find(api) else { return Err(Fault::NotServed { api, version }) };
+    if row.versions.contains(&version) {
+        let trace = running::Trace::of(&context);
+        return Ok(Running::new(row, trace, (row.run)(broker, context, reader)));
+    }
+    if api == ApiKey::ApiVersions {
+        return Ok(Running::finished(row, &context, handlers::api_versions::too_new(&context)));
+    }
+    Err(Fault::NotServed { api, version })
+}
+
+/// Whether the request in this frame may start while another one like it waits.
+pub fn overlaps(frame: &Bytes) -> bool {
+    let key = frame.first_chunk().map(|key| i16::from_be_bytes(*key));
+    key.and_then(ApiKey::from_code).and_then(find).is_some_and(|api| api.overlaps)
+}
+
+fn decode<R: Request>(context: &RequestContext, mut reader: Reader) -> Result<R, Fault> {
+    let version = context.api_version;
+    let fault = |error| Fault::Decode { api: R::KEY, version, error };
+    let request = R::decode(&mut reader, version).map_err(fault)?;
+    reader.finish().map_err(fault)?;
+    Ok(request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_and_serves_the_versions_that_kafka_serves() {
+        assert!(APIS.is_sorted_by_key(|api| api.key));
+        for api in APIS {
+            assert_eq!(api.versions, api.key.versions(), "{}", api.key);
+        }
+    }
+}

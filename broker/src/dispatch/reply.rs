@@ -1,0 +1,96 @@
+//! What a handler's answer becomes on the wire.
+
+use std::io;
+
+use bytes::BytesMut;
+use protocol_codec::frame::encode_response;
+use protocol_codec::messages::Request;
+use protocol_codec::wire::Encoded;
+
+use super::Fault;
+use crate::context::RequestContext;
+use crate::net::output::{FileRegion, Output};
+
+/// Room for an answer of ordinary size.
+const RESPONSE_BYTES: usize = 256;
+
+/// What leaves for one request.
+#[derive(Debug)]
+pub enum Reply {
+    Response(Response),
+    /// A Produce with acks=0 has no answer.
+    Nothing,
+}
+
+/// One encoded answer, with regions of files between its bytes.
+#[derive(Debug, Default)]
+pub struct Response {
+    encoded: Encoded,
+    /// The regions of each slot that the encoded bytes name.
+    regions: Vec<Vec<FileRegion>>,
+}
+
+/// What handlers of `R` may return: its response, or something that holds more.
+pub trait Answer<R: Request> {
+    fn encode(self, context: &RequestContext) -> Result<Reply, Fault>;
+}
+
+impl<R: Request> Answer<R> for R::Response {
+    fn encode(self, context: &RequestContext) -> Result<Reply, Fault> {
+        Response::encode::<R>(context, &self, Vec::new()).map(Reply::Response)
+    }
+}
+
+impl Response {
+    /// Encodes a response; `regions` holds what its `Elsewhere` slots stand for.
+    pub fn encode<R: Request>(
+        context: &RequestContext,
+        response: &R::Response,
+        regions: Vec<Vec<FileRegion>>,
+    ) -> Result<Self, Fault> {
+        Self::encode_as::<R>(context, context.api_version, response, regions)
+    }
+
+    /// As [`Response::encode`], in another version than that of the request.
+    pub fn encode_as<R: Request>(
+        context: &RequestContext,
+        version: i16,
+        response: &R::Response,
+        regions: Vec<Vec<FileRegion>>,
+    ) -> Result<Self, Fault> {
+        let buf = BytesMut::with_capacity(RESPONSE_BYTES);
+        let encoded = encode_response::<R>(buf, version, context.correlation_id, response)
+            .map_err(|error| Fault::Encode { api: R::KEY, version, error })?;
+        Ok(Self { encoded, regions })
+    }
+
+    /// The bytes of the whole frame.
+    pub fn len(&self) -> usize {
+        self.encoded.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.encoded.is_empty()
+    }
+
+    /// Puts the frame where it leaves from. After an error the connection must end: a part of the
+    /// frame is there.
+    pub fn write_to(self, output: &mut Output) -> io::Result<()> {
+        let Self { encoded: Encoded { mut buf, splices }, regions } = self;
+        let mut written = 0;
+        for splice in splices {
+            output.push(buf.split_to(splice.at - written).freeze());
+            written = splice.at;
+            let slot = regions.get(splice.slot as usize).map(Vec::as_slice).unwrap_or_default();
+            let len: usize = slot.iter().map(|region| region.len).sum();
+            if len != splice.len {
+                return Err(io::Error::other("a response and its records disagree"));
+            }
+            for region in slot {
+                output.push_region(region.clone())?;
+            }
+        }
+        output.push(buf.freeze());
+        Ok(())
+    }
+}
