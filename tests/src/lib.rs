@@ -8,6 +8,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a broken harness must fail its test")]
 
 pub mod barnabas;
+pub mod client;
 pub mod environment;
 pub mod kafka;
 pub mod load;

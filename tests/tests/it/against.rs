@@ -1,8 +1,18 @@
 //! One scenario, two brokers: what Apache Kafka answers decides.
 
+use protocol_codec::ErrorCode;
+use protocol_codec::messages::Request;
+use std::fmt::Debug;
 use std::sync::OnceLock;
 use tests::barnabas::Node;
+use tests::client::Client;
 use tests::kafka::Kafka;
+
+/// Differing lines that a failure shows.
+const DIFFERENCES_SHOWN: usize = 30;
+
+/// How often a condition is asked for before a scenario fails.
+const ATTEMPTS: usize = 10_000;
 
 /// The Kafka that all scenarios of this test run share. Scenarios use names of their own for topics
 /// and groups, so they do not see each other.
@@ -13,11 +23,122 @@ fn kafka() -> &'static Kafka {
 
 /// Runs the scenario on a fresh Barnabas and on Kafka, with the bootstrap address of each, and
 /// asserts that the transcripts are equal.
-pub(crate) fn both(scenario: fn(&str) -> String) {
+pub(crate) fn both(scenario: impl Fn(&str) -> String) {
     let node = Node::new();
     let broker = node.start();
     let ours = scenario(&broker.bootstrap());
     broker.stop();
     let theirs = scenario(&kafka().bootstrap());
-    assert_eq!(ours, theirs, "left: Barnabas, right: Apache Kafka 4.4.0");
+    assert!(ours == theirs, "{}", differences(&ours, &theirs));
+}
+
+/// The same with a wire client: every request that the scenario asks through the session is noted
+/// with its answer.
+pub(crate) fn wire(scenario: impl Fn(&mut Session)) {
+    both(|bootstrap| {
+        let mut session = Session::new(bootstrap);
+        scenario(&mut session);
+        session.transcript
+    });
+}
+
+/// A client whose questions and answers are written down.
+pub(crate) struct Session {
+    pub(crate) client: Client,
+    transcript: String,
+    masks: Vec<(String, String)>,
+}
+
+impl Session {
+    fn new(bootstrap: &str) -> Self {
+        let port = bootstrap.rsplit(':').next().unwrap_or_default();
+        Self {
+            client: Client::connect(bootstrap),
+            transcript: String::new(),
+            masks: vec![(format!("port: {port}"), "port: PORT".to_owned())],
+        }
+    }
+
+    /// From here on `text` is written down as `name`: for what differs from run to run.
+    pub(crate) fn mask(&mut self, text: impl ToString, name: &str) {
+        self.masks.push((text.to_string(), name.to_owned()));
+    }
+
+    /// Asks and writes the answer down.
+    pub(crate) fn ask<R: Request>(&mut self, version: i16, request: &R) -> R::Response
+    where
+        R::Response: Debug,
+    {
+        let answer = self.client.call(version, request);
+        self.note(&format!("{} version {version}", R::NAME), &answer);
+        answer
+    }
+
+    /// Writes something down.
+    pub(crate) fn note(&mut self, what: &str, value: &impl Debug) {
+        let mut text = format!("{what}: {value:#?}\n");
+        for (from, to) in &self.masks {
+            text = text.replace(from, to);
+        }
+        self.transcript += &text;
+    }
+
+    /// A topic of its own for the scenario; returns its id.
+    pub(crate) fn topic(&mut self, name: &str, partitions: i32) -> protocol_codec::Uuid {
+        use protocol_codec::messages::create_topics::{CreatableTopic, Request};
+        let topic = CreatableTopic {
+            name: name.into(),
+            num_partitions: partitions,
+            replication_factor: 1,
+            ..Default::default()
+        };
+        let request = Request { topics: vec![topic], timeout_ms: 30_000, ..Default::default() };
+        let answer = self.client.call(7, &request);
+        let topic = &answer.topics[0];
+        assert_eq!(topic.error_code, ErrorCode::None as i16, "{topic:?}");
+        self.mask(topic.topic_id, &format!("ID OF {name}"));
+        self.wait_until_served(name);
+        topic.topic_id
+    }
+
+    /// Kafka answers CreateTopics before its own metadata shows the topic.
+    fn wait_until_served(&mut self, name: &str) {
+        use protocol_codec::messages::metadata::{MetadataRequestTopic, Request};
+        let topic = MetadataRequestTopic { name: Some(name.into()), ..Default::default() };
+        let request = Request { topics: Some(vec![topic]), ..Default::default() };
+        let served = (0..ATTEMPTS).any(|_| {
+            let answer = self.client.call(9, &request);
+            let topic = &answer.topics[0];
+            topic.error_code == 0
+                && topic.partitions.iter().all(|partition| partition.leader_id >= 0)
+        });
+        assert!(served, "{name} was created but is never served");
+    }
+}
+
+/// The lines that differ, ours and theirs.
+fn differences(ours: &str, theirs: &str) -> String {
+    let (left, right): (Vec<_>, Vec<_>) = (ours.lines().collect(), theirs.lines().collect());
+    let mut shown =
+        format!("Barnabas (-) and Kafka (+) differ, {} and {} lines:\n", left.len(), right.len());
+    let mut question = "";
+    let differing = (0..left.len().max(right.len())).filter(|at| left.get(*at) != right.get(*at));
+    for at in differing.take(DIFFERENCES_SHOWN) {
+        let asked = right
+            .iter()
+            .take(at + 1)
+            .rev()
+            .find(|line| line.contains(" version ") && !line.starts_with(' '));
+        if let Some(asked) = asked.filter(|asked| **asked != question) {
+            question = asked;
+            shown += &format!("{question}\n");
+        }
+        shown += &format!(
+            "{:5} - {}\n      + {}\n",
+            at + 1,
+            left.get(at).unwrap_or(&"(nothing)"),
+            right.get(at).unwrap_or(&"(nothing)")
+        );
+    }
+    shown
 }

@@ -6,6 +6,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
 
 mod against;
+mod api;
 mod clients;
 mod container;
 mod crash;
