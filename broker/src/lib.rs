@@ -7,6 +7,7 @@
 //! | [`net`] | listeners, connections, frames in and out, limits |
 //! | [`dispatch`] | the one table of served APIs, and the wrapper around every request |
 //! | [`handlers`] | one file for each API |
+//! | [`group`] | the group coordinator: classic groups and committed offsets |
 //! | [`broker`], [`context`] | what every handler is given |
 //!
 //! Invariants of the crate:
@@ -22,5 +23,6 @@ compile_error!("Barnabas runs on Linux only: it relies on sendfile, pwritev and 
 pub mod broker;
 pub mod context;
 pub mod dispatch;
+pub mod group;
 pub mod handlers;
 pub mod net;
