@@ -119,23 +119,6 @@ pub(super) fn cross(layers: &Layers) -> Result<(), ConfigError> {
             return Err(ConfigError::refused(key, layers.given(key), why));
         }
     }
-    if layers.given("listeners").is_some_and(|s| split_list(&s.value).is_empty()) {
-        return Err(ConfigError::refused(
-            "listeners",
-            layers.given("listeners"),
-            "give at least one",
-        ));
-    }
-    for key in ["log.dirs", "log.dir"] {
-        let given = layers.given(key);
-        let blank = |s: &Setting| {
-            let dirs = split_list(&s.value);
-            dirs.is_empty() || dirs.iter().any(String::is_empty)
-        };
-        if given.is_some_and(blank) {
-            return Err(ConfigError::refused(key, given, "give at least one directory"));
-        }
-    }
     queued_bytes(layers)?;
     per_ip(layers)
 }

@@ -3,6 +3,7 @@
 //! What is accepted, and the sentences for what is not, are those of Kafka's `ConfigDef`, because
 //! they travel to clients in `CreateTopics` and `AlterConfigs` answers.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use super::table::{ConfigKey, Kind, Valid};
@@ -20,14 +21,13 @@ pub enum Value {
     List(Vec<String>),
 }
 
-/// Why a value is refused: Kafka's words, and what would be accepted.
+/// Why a value is refused: Kafka's sentence, and what would be accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("Invalid value {shown} for configuration {name}: {reason}")]
+#[error("{sentence}")]
 pub struct InvalidValue {
-    pub name: String,
     /// The value as it may be shown: a password's never is.
     pub shown: String,
-    pub reason: String,
+    pub sentence: String,
     /// What is allowed, as a noun phrase: "a whole number of at least 1".
     pub allowed: String,
 }
@@ -39,10 +39,10 @@ pub const HIDDEN: &str = "[hidden]";
 ///
 /// `name` is the name the value was given under, which may carry a listener prefix.
 pub fn parse(key: &ConfigKey, name: &str, text: &str) -> Result<Value, InvalidValue> {
-    let refuse = |reason: String| InvalidValue {
-        name: name.to_owned(),
-        shown: if key.is_sensitive() { HIDDEN.to_owned() } else { text.to_owned() },
-        reason,
+    let shown = if key.is_sensitive() { HIDDEN } else { text };
+    let refuse = |refusal: Refusal| InvalidValue {
+        shown: shown.to_owned(),
+        sentence: refusal.sentence(name, shown),
         allowed: allowed(key),
     };
     let value = parse_type(key.kind, text).map_err(refuse)?;
@@ -50,28 +50,63 @@ pub fn parse(key: &ConfigKey, name: &str, text: &str) -> Result<Value, InvalidVa
     Ok(value)
 }
 
-fn parse_type(kind: Kind, text: &str) -> Result<Value, String> {
+/// Why a value is refused, before it is put into Kafka's words.
+enum Refusal {
+    /// "Invalid value ... for configuration ...: " and this.
+    Whole(String),
+    /// The same about one part of the value, given as it is shown.
+    Part(String, String),
+    /// "Configuration '...' " and this.
+    List(String),
+}
+
+impl Refusal {
+    fn sentence(self, name: &str, shown: &str) -> String {
+        let invalid = |value: &str, reason: &str| {
+            format!(
+                "Invalid value {value} for configuration {name}: {}",
+                reason.replace("{name}", name)
+            )
+        };
+        match self {
+            Self::Whole(reason) => invalid(shown, &reason),
+            Self::Part(part, reason) => invalid(&part, &reason),
+            Self::List(reason) => format!("Configuration '{name}' {reason}"),
+        }
+    }
+}
+
+fn parse_type(kind: Kind, text: &str) -> Result<Value, Refusal> {
     let trimmed = text.trim();
     let whole = |least: i64, most: i64| {
         let number = trimmed.parse::<i64>().ok().filter(|n| (least..=most).contains(n));
-        number.map(Value::Number).ok_or_else(|| format!("Not a number of type {}", kind.name()))
+        let reason = || Refusal::Whole(format!("Not a number of type {}", kind.name()));
+        number.map(Value::Number).ok_or_else(reason)
     };
     match kind {
         Kind::Boolean => match trimmed.to_ascii_lowercase().as_str() {
             "true" => Ok(Value::Boolean(true)),
             "false" => Ok(Value::Boolean(false)),
-            _ => Err("Expected value to be either true or false".to_owned()),
+            _ => Err(Refusal::Whole("Expected value to be either true or false".to_owned())),
         },
         Kind::Short => whole(i64::from(i16::MIN), i64::from(i16::MAX)),
         Kind::Int => whole(i64::from(i32::MIN), i64::from(i32::MAX)),
         Kind::Long => whole(i64::MIN, i64::MAX),
         Kind::Double => match trimmed.parse::<f64>() {
             Ok(number) if !number.is_nan() => Ok(Value::Double(number)),
-            _ => Err("Not a number of type DOUBLE".to_owned()),
+            _ => Err(Refusal::Whole("Not a number of type DOUBLE".to_owned())),
         },
         Kind::String | Kind::Class => Ok(Value::Text(trimmed.to_owned())),
         Kind::Password => Ok(Value::Secret(trimmed.to_owned())),
-        Kind::List => Ok(Value::List(split_list(trimmed))),
+        Kind::List => {
+            let mut elements = split_list(trimmed);
+            if elements.iter().any(String::is_empty) {
+                return Err(Refusal::List("values must not be empty.".to_owned()));
+            }
+            let mut seen = HashSet::new();
+            elements.retain(|element| seen.insert(element.clone()));
+            Ok(Value::List(elements))
+        }
     }
 }
 
@@ -83,58 +118,61 @@ pub fn split_list(text: &str) -> Vec<String> {
     text.split(',').map(|element| element.trim().to_owned()).collect()
 }
 
-fn check(key: &ConfigKey, value: &Value) -> Result<(), String> {
+fn check(key: &ConfigKey, value: &Value) -> Result<(), Refusal> {
+    let whole = |reason: String| Err(Refusal::Whole(reason));
     match (key.valid, value) {
         (Valid::AtLeast(least), Value::Number(n)) => bounds(*n, least, i64::MAX),
         (Valid::Between(least, most), Value::Number(n)) => bounds(*n, least, most),
         (Valid::BetweenDoubles(least, _), Value::Double(n)) if *n < least => {
-            Err(format!("Value must be at least {}", java_number(least)))
+            whole(format!("Value must be at least {least}"))
         }
         (Valid::BetweenDoubles(_, most), Value::Double(n)) if *n > most => {
-            Err(format!("Value must be no more than {}", java_number(most)))
+            whole(format!("Value must be no more than {most}"))
         }
-        (Valid::GzipLevel, Value::Number(-1)) => Ok(()),
-        (Valid::GzipLevel, Value::Number(n)) if !(1..=9).contains(n) => {
-            Err("Value must be between 1 and 9 or equal to -1".to_owned())
+        (Valid::GzipLevel, Value::Number(n)) if *n != -1 && !(1..=9).contains(n) => {
+            whole("Value must be between 1 and 9 or equal to -1".to_owned())
         }
         (Valid::OneOf(words), Value::Text(text)) => one_of(words, text),
         (Valid::OneOf(words), Value::List(list)) => {
             list.iter().try_for_each(|text| one_of(words, text))
         }
         (Valid::OneOfIgnoreCase(words), Value::Text(text)) => {
-            let matches = words.iter().any(|word| word.eq_ignore_ascii_case(text));
-            let reason =
-                || format!("String must be one of (case insensitive): {}", words.join(", "));
-            if matches { Ok(()) } else { Err(reason()) }
+            if words.iter().any(|word| word.eq_ignore_ascii_case(text)) {
+                return Ok(());
+            }
+            whole(format!("String must be one of (case insensitive): {}", words.join(", ")))
         }
         (Valid::NonEmpty, Value::Text(text)) if text.is_empty() => {
-            Err("String must be non-empty".to_owned())
+            whole("String must be non-empty".to_owned())
         }
+        (Valid::NonEmptyList, Value::List(list)) if list.is_empty() => Err(Refusal::List(
+            "must not be empty. Valid values include: any non-empty value".to_owned(),
+        )),
         (Valid::ThrottledReplicas, Value::List(list)) => throttled_replicas(list),
         (Valid::OffsetReset, Value::Text(text)) => offset_reset(text),
         _ => Ok(()),
     }
 }
 
-fn bounds(n: i64, least: i64, most: i64) -> Result<(), String> {
+fn bounds(n: i64, least: i64, most: i64) -> Result<(), Refusal> {
     if n < least {
-        Err(format!("Value must be at least {least}"))
+        Err(Refusal::Whole(format!("Value must be at least {least}")))
     } else if n > most {
-        Err(format!("Value must be no more than {most}"))
+        Err(Refusal::Whole(format!("Value must be no more than {most}")))
     } else {
         Ok(())
     }
 }
 
-fn one_of(words: &[&str], text: &str) -> Result<(), String> {
+fn one_of(words: &[&str], text: &str) -> Result<(), Refusal> {
     if words.contains(&text) {
-        Ok(())
-    } else {
-        Err(format!("String must be one of: {}", words.join(", ")))
+        return Ok(());
     }
+    let reason = format!("String must be one of: {}", words.join(", "));
+    Err(Refusal::Part(text.to_owned(), reason))
 }
 
-fn throttled_replicas(list: &[String]) -> Result<(), String> {
+fn throttled_replicas(list: &[String]) -> Result<(), Refusal> {
     let pair = |text: &String| {
         let is_number = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
         text.split_once(':').is_some_and(|(p, b)| is_number(p) && is_number(b))
@@ -142,13 +180,13 @@ fn throttled_replicas(list: &[String]) -> Result<(), String> {
     if matches!(list, [all] if all == "*") || list.iter().all(pair) {
         return Ok(());
     }
-    Err("Must be the literal '*' or a list of replicas in the following format: \
-         [partitionId]:[brokerId],[partitionId]:[brokerId],..."
-        .to_owned())
+    let reason = "{name} must be the literal '*' or a list of replicas in the following format: \
+                  [partitionId]:[brokerId],[partitionId]:[brokerId],...";
+    Err(Refusal::Part(format!("[{}]", list.join(", ")), reason.to_owned()))
 }
 
 /// `latest`, `earliest`, or `by_duration:` and a duration that is not negative, such as PT1H.
-fn offset_reset(text: &str) -> Result<(), String> {
+fn offset_reset(text: &str) -> Result<(), Refusal> {
     let duration = match text {
         "latest" | "earliest" => return Ok(()),
         other => other.strip_prefix("by_duration:"),
@@ -156,8 +194,9 @@ fn offset_reset(text: &str) -> Result<(), String> {
     if duration.is_some_and(is_iso_duration) {
         return Ok(());
     }
-    Err("must be latest, earliest or by_duration:<duration in the ISO-8601 form PnDTnHnMn.nS>"
-        .to_owned())
+    let reason = "The value must be either 'earliest', 'latest' or of the format \
+                  'by_duration:<PnDTnHnMn.nS>'.";
+    Err(Refusal::Whole(format!("Invalid value `{text}` for configuration {{name}}. {reason}")))
 }
 
 fn is_iso_duration(text: &str) -> bool {
@@ -213,7 +252,8 @@ pub fn allowed(key: &ConfigKey) -> String {
         Valid::NonEmpty => "a text that is not empty".to_owned(),
         Valid::ThrottledReplicas => "* or pairs such as 0:1,1:2 (partition:broker)".to_owned(),
         Valid::OffsetReset => "latest | earliest | by_duration:PT1H".to_owned(),
-        Valid::Any | Valid::NonEmptyList => plain.to_owned(),
+        Valid::NonEmptyList => "a comma-separated list that is not empty".to_owned(),
+        Valid::Any => plain.to_owned(),
     }
 }
 

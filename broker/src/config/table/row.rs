@@ -116,7 +116,7 @@ pub struct ConfigKey {
     pub required: bool,
     pub valid: Valid,
     pub update: UpdateMode,
-    /// For a topic key: the broker keys that hold its default, strongest first.
+    /// For a topic or group key: the broker keys that hold its default, strongest first.
     pub broker_defaults: &'static [&'static str],
     /// Not shown unless set, as in Kafka.
     pub internal: bool,

@@ -6,139 +6,160 @@ use super::row::{
 
 #[rustfmt::skip]
 pub(super) const KEYS: &[ConfigKey] = &[
-    class("alter.config.policy.class.name").protects("alter.config.policy.class.name."),
-    string("authorizer.class.name").default("").protects("authorizer.class.name."),
-    class("client.quota.callback.class").protects("client.quota.callback.class."),
-    class("create.topic.policy.class.name").protects("create.topic.policy.class.name."),
+    class("alter.config.policy.class.name").protects(
+        "A class that judges every change of a config."),
+    string("authorizer.class.name").default("").protects(
+        "The class that decides who may do what. Empty: everyone may do everything."),
+    class("client.quota.callback.class").protects(
+        "A class that decides which quota applies to a client."),
+    class("create.topic.policy.class.name").protects(
+        "A class that judges every request to create a topic."),
     long("delegation.token.expiry.check.interval.ms").default("3600000").min(1).known(
-        "delegation.token.expiry.check.interval.ms."),
+        "How often expired delegation tokens are removed."),
     long("delegation.token.expiry.time.ms").default("86400000").min(1).known(
-        "delegation.token.expiry.time.ms."),
+        "How long a delegation token is valid before it must be renewed."),
     long("delegation.token.max.lifetime.ms").default("604800000").min(1).known(
-        "delegation.token.max.lifetime.ms."),
-    password("delegation.token.secret.key").known("delegation.token.secret.key."),
+        "Longest life of a delegation token, renewals included."),
+    password("delegation.token.secret.key").known(
+        "The secret that delegation tokens are made with. It must be the same on all brokers."),
     class("principal.builder.class")
         .default("org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder")
-        .per_broker().protects("principal.builder.class."),
-    class("sasl.client.callback.handler.class").known("sasl.client.callback.handler.class."),
+        .per_broker().protects(
+        "The class that turns an authenticated connection into a principal."),
+    class("sasl.client.callback.handler.class").known(
+        "The class that answers SASL callbacks of broker-to-broker connections."),
     list("sasl.enabled.mechanisms").default("GSSAPI").per_broker().known(
-        "sasl.enabled.mechanisms."),
-    password("sasl.jaas.config").per_broker().known("sasl.jaas.config."),
+        "SASL mechanisms that clients may use."),
+    password("sasl.jaas.config").per_broker().known(
+        "Login settings of a SASL mechanism, in JAAS form."),
     string("sasl.kerberos.kinit.cmd").default("/usr/bin/kinit").per_broker().known(
-        "sasl.kerberos.kinit.cmd."),
+        "Path of the kinit command."),
     long("sasl.kerberos.min.time.before.relogin").default("60000").per_broker().known(
-        "sasl.kerberos.min.time.before.relogin."),
+        "Shortest time between two Kerberos logins."),
     list("sasl.kerberos.principal.to.local.rules").default("DEFAULT").per_broker().known(
-        "sasl.kerberos.principal.to.local.rules."),
-    string("sasl.kerberos.service.name").per_broker().known("sasl.kerberos.service.name."),
+        "Rules from Kerberos principals to short names."),
+    string("sasl.kerberos.service.name").per_broker().known("The Kerberos name of the broker."),
     double("sasl.kerberos.ticket.renew.jitter").default("0.05").per_broker().known(
-        "sasl.kerberos.ticket.renew.jitter."),
+        "Random part of the Kerberos renewal time."),
     double("sasl.kerberos.ticket.renew.window.factor").default("0.8").per_broker().known(
-        "sasl.kerberos.ticket.renew.window.factor."),
-    class("sasl.login.callback.handler.class").known("sasl.login.callback.handler.class."),
-    class("sasl.login.class").known("sasl.login.class."),
-    int("sasl.login.connect.timeout.ms").known("sasl.login.connect.timeout.ms."),
-    int("sasl.login.read.timeout.ms").known("sasl.login.read.timeout.ms."),
+        "Share of a ticket's life after which it is renewed."),
+    class("sasl.login.callback.handler.class").known(
+        "The class that answers SASL login callbacks."),
+    class("sasl.login.class").known("The class that logs in."),
+    int("sasl.login.connect.timeout.ms").known(
+        "Connect timeout towards an external identity provider."),
+    int("sasl.login.read.timeout.ms").known("Read timeout towards an external identity provider."),
     short("sasl.login.refresh.buffer.seconds").default("300").per_broker().known(
-        "sasl.login.refresh.buffer.seconds."),
+        "Time before expiry at which a login is refreshed at the latest."),
     short("sasl.login.refresh.min.period.seconds").default("60").per_broker().known(
-        "sasl.login.refresh.min.period.seconds."),
+        "Shortest wait before a login is refreshed."),
     double("sasl.login.refresh.window.factor").default("0.8").per_broker().known(
-        "sasl.login.refresh.window.factor."),
+        "Share of a credential's life after which it is refreshed."),
     double("sasl.login.refresh.window.jitter").default("0.05").per_broker().known(
-        "sasl.login.refresh.window.jitter."),
+        "Random part of the refresh time."),
     long("sasl.login.retry.backoff.max.ms").default("10000").known(
-        "sasl.login.retry.backoff.max.ms."),
-    long("sasl.login.retry.backoff.ms").default("100").known("sasl.login.retry.backoff.ms."),
+        "Longest wait between login attempts at an identity provider."),
+    long("sasl.login.retry.backoff.ms").default("100").known(
+        "First wait between login attempts at an identity provider."),
     string("sasl.mechanism.controller.protocol").default("GSSAPI").known(
-        "sasl.mechanism.controller.protocol."),
+        "SASL mechanism towards controllers."),
     string("sasl.mechanism.inter.broker.protocol").default("GSSAPI").per_broker().known(
-        "sasl.mechanism.inter.broker.protocol."),
+        "SASL mechanism between brokers."),
     boolean("sasl.oauthbearer.allow.unverified.audience").default("false").known(
-        "sasl.oauthbearer.allow.unverified.audience."),
+        "Whether tokens are accepted without checking whom they are for."),
     boolean("sasl.oauthbearer.allow.unverified.issuer").default("false").known(
-        "sasl.oauthbearer.allow.unverified.issuer."),
+        "Whether tokens are accepted without checking who issued them."),
     string("sasl.oauthbearer.assertion.algorithm").default("RS256")
         .valid(Valid::OneOfIgnoreCase(&["ES256", "RS256"])).known(
-        "sasl.oauthbearer.assertion.algorithm."),
-    string("sasl.oauthbearer.assertion.claim.aud").known("sasl.oauthbearer.assertion.claim.aud."),
+        "Signature algorithm of the OAuth client assertion."),
+    string("sasl.oauthbearer.assertion.claim.aud").known(
+        "Audience claim of the OAuth client assertion."),
     int("sasl.oauthbearer.assertion.claim.exp.seconds").default("300").range(0, 86400).known(
-        "sasl.oauthbearer.assertion.claim.exp.seconds."),
-    string("sasl.oauthbearer.assertion.claim.iss").known("sasl.oauthbearer.assertion.claim.iss."),
+        "Life of the OAuth client assertion."),
+    string("sasl.oauthbearer.assertion.claim.iss").known(
+        "Issuer claim of the OAuth client assertion."),
     boolean("sasl.oauthbearer.assertion.claim.jti.include").default("false").known(
-        "sasl.oauthbearer.assertion.claim.jti.include."),
+        "Whether the OAuth client assertion carries a unique id."),
     int("sasl.oauthbearer.assertion.claim.nbf.seconds").default("60").range(0, 3600).known(
-        "sasl.oauthbearer.assertion.claim.nbf.seconds."),
-    string("sasl.oauthbearer.assertion.claim.sub").known("sasl.oauthbearer.assertion.claim.sub."),
-    string("sasl.oauthbearer.assertion.file").known("sasl.oauthbearer.assertion.file."),
+        "How long before its creation the OAuth client assertion is valid."),
+    string("sasl.oauthbearer.assertion.claim.sub").known(
+        "Subject claim of the OAuth client assertion."),
+    string("sasl.oauthbearer.assertion.file").known("A file with a ready OAuth client assertion."),
     string("sasl.oauthbearer.assertion.private.key.file").known(
-        "sasl.oauthbearer.assertion.private.key.file."),
-    password("sasl.oauthbearer.assertion.private.key.passphrase").known(
-        "sasl.oauthbearer.assertion.private.key.passphrase."),
+        "A file with the key that signs the OAuth client assertion."),
+    password("sasl.oauthbearer.assertion.private.key.passphrase").known("Passphrase of that key."),
     string("sasl.oauthbearer.assertion.template.file").known(
-        "sasl.oauthbearer.assertion.template.file."),
+        "A file with further claims of the OAuth client assertion."),
     string("sasl.oauthbearer.client.credentials.client.id").known(
-        "sasl.oauthbearer.client.credentials.client.id."),
+        "Client id of the OAuth client credentials grant."),
     password("sasl.oauthbearer.client.credentials.client.secret").known(
-        "sasl.oauthbearer.client.credentials.client.secret."),
+        "Client secret of the OAuth client credentials grant."),
     int("sasl.oauthbearer.clock.skew.seconds").default("30").known(
-        "sasl.oauthbearer.clock.skew.seconds."),
+        "Clock difference that is allowed when tokens are checked."),
     list("sasl.oauthbearer.expected.audience").default("").known(
-        "sasl.oauthbearer.expected.audience."),
-    string("sasl.oauthbearer.expected.issuer").known("sasl.oauthbearer.expected.issuer."),
+        "Audiences of which a token must name one."),
+    string("sasl.oauthbearer.expected.issuer").known("The issuer a token must have."),
     long("sasl.oauthbearer.jwks.endpoint.refresh.ms").default("3600000").known(
-        "sasl.oauthbearer.jwks.endpoint.refresh.ms."),
+        "How often the keys of the identity provider are read again."),
     long("sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms").default("10000").known(
-        "sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms."),
+        "Longest wait between attempts to read those keys."),
     long("sasl.oauthbearer.jwks.endpoint.retry.backoff.ms").default("100").known(
-        "sasl.oauthbearer.jwks.endpoint.retry.backoff.ms."),
-    string("sasl.oauthbearer.jwks.endpoint.url").known("sasl.oauthbearer.jwks.endpoint.url."),
+        "First wait between attempts to read those keys."),
+    string("sasl.oauthbearer.jwks.endpoint.url").known(
+        "Where the keys of the identity provider are."),
     class("sasl.oauthbearer.jwt.retriever.class")
         .default("org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever").known(
-        "sasl.oauthbearer.jwt.retriever.class."),
+        "The class that fetches tokens."),
     class("sasl.oauthbearer.jwt.validator.class")
         .default("org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator").known(
-        "sasl.oauthbearer.jwt.validator.class."),
-    string("sasl.oauthbearer.scope").known("sasl.oauthbearer.scope."),
+        "The class that checks tokens."),
+    string("sasl.oauthbearer.scope").known(
+        "Scope asked for with the OAuth client credentials grant."),
     string("sasl.oauthbearer.scope.claim.name").default("scope").known(
-        "sasl.oauthbearer.scope.claim.name."),
+        "The claim that holds the scope."),
     string("sasl.oauthbearer.sub.claim.name").default("sub").known(
-        "sasl.oauthbearer.sub.claim.name."),
-    string("sasl.oauthbearer.token.endpoint.url").known("sasl.oauthbearer.token.endpoint.url."),
-    class("sasl.server.callback.handler.class").known("sasl.server.callback.handler.class."),
-    int("sasl.server.max.receive.size").default("524288").known("sasl.server.max.receive.size."),
+        "The claim that holds the subject."),
+    string("sasl.oauthbearer.token.endpoint.url").known("Where tokens are fetched."),
+    class("sasl.server.callback.handler.class").known(
+        "The class that answers SASL server callbacks."),
+    int("sasl.server.max.receive.size").default("524288").known(
+        "Largest SASL message that is read before authentication."),
     string("security.inter.broker.protocol").default("PLAINTEXT")
         .one_of(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]).protects(
-        "security.inter.broker.protocol."),
-    string("security.providers").known("security.providers."),
-    boolean("ssl.allow.dn.changes").default("false").known("ssl.allow.dn.changes."),
-    boolean("ssl.allow.san.changes").default("false").known("ssl.allow.san.changes."),
-    list("ssl.cipher.suites").default("").per_broker().known("ssl.cipher.suites."),
+        "Security protocol between brokers, if inter.broker.listener.name is not given."),
+    string("security.providers").known("Java security providers."),
+    boolean("ssl.allow.dn.changes").default("false").known(
+        "Whether a new certificate may carry another name."),
+    boolean("ssl.allow.san.changes").default("false").known(
+        "Whether a new certificate may carry other alternative names."),
+    list("ssl.cipher.suites").default("").per_broker().known("TLS cipher suites that may be used."),
     string("ssl.client.auth").default("none").one_of(&["required", "requested", "none"])
-        .per_broker().known("ssl.client.auth."),
+        .per_broker().known("Whether clients must show a certificate."),
     list("ssl.enabled.protocols").default("TLSv1.2,TLSv1.3").per_broker().known(
-        "ssl.enabled.protocols."),
+        "TLS versions that may be used."),
     string("ssl.endpoint.identification.algorithm").default("https").per_broker().known(
-        "ssl.endpoint.identification.algorithm."),
-    class("ssl.engine.factory.class").per_broker().known("ssl.engine.factory.class."),
-    password("ssl.key.password").per_broker().known("ssl.key.password."),
+        "How the name of the other end is checked against its certificate."),
+    class("ssl.engine.factory.class").per_broker().known("The class that makes TLS engines."),
+    password("ssl.key.password").per_broker().known("Password of the private key."),
     string("ssl.keymanager.algorithm").default("SunX509").per_broker().known(
-        "ssl.keymanager.algorithm."),
+        "Java's key manager algorithm."),
     password("ssl.keystore.certificate.chain").per_broker().known(
-        "ssl.keystore.certificate.chain."),
-    password("ssl.keystore.key").per_broker().known("ssl.keystore.key."),
-    string("ssl.keystore.location").per_broker().known("ssl.keystore.location."),
-    password("ssl.keystore.password").per_broker().known("ssl.keystore.password."),
-    string("ssl.keystore.type").default("JKS").per_broker().known("ssl.keystore.type."),
-    string("ssl.principal.mapping.rules").default("DEFAULT").known("ssl.principal.mapping.rules."),
-    string("ssl.protocol").default("TLSv1.3").per_broker().known("ssl.protocol."),
-    string("ssl.provider").per_broker().known("ssl.provider."),
+        "The certificate chain, as PEM text."),
+    password("ssl.keystore.key").per_broker().known("The private key, as PEM text."),
+    string("ssl.keystore.location").per_broker().known("File with the key and the certificate."),
+    password("ssl.keystore.password").per_broker().known("Password of that file."),
+    string("ssl.keystore.type").default("JKS").per_broker().known("Format of that file."),
+    string("ssl.principal.mapping.rules").default("DEFAULT").known(
+        "Rules from certificate names to short names."),
+    string("ssl.protocol").default("TLSv1.3").per_broker().known("TLS version that is preferred."),
+    string("ssl.provider").per_broker().known("Java's TLS provider."),
     string("ssl.secure.random.implementation").per_broker().known(
-        "ssl.secure.random.implementation."),
+        "Java's random number generator."),
     string("ssl.trustmanager.algorithm").default("PKIX").per_broker().known(
-        "ssl.trustmanager.algorithm."),
-    password("ssl.truststore.certificates").per_broker().known("ssl.truststore.certificates."),
-    string("ssl.truststore.location").per_broker().known("ssl.truststore.location."),
-    password("ssl.truststore.password").per_broker().known("ssl.truststore.password."),
-    string("ssl.truststore.type").default("JKS").per_broker().known("ssl.truststore.type."),
+        "Java's trust manager algorithm."),
+    password("ssl.truststore.certificates").per_broker().known(
+        "Trusted certificates, as PEM text."),
+    string("ssl.truststore.location").per_broker().known("File with the trusted certificates."),
+    password("ssl.truststore.password").per_broker().known("Password of that file."),
+    string("ssl.truststore.type").default("JKS").per_broker().known("Format of that file."),
 ];

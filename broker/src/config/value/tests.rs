@@ -22,15 +22,46 @@ fn refusals_are_in_kafkas_words() {
         ("retention.ms", "x", "Not a number of type LONG"),
         ("retention.ms", "-2", "Value must be at least -1"),
         ("segment.bytes", "99999999999", "Not a number of type INT"),
-        ("min.cleanable.dirty.ratio", "1.5", "Value must be no more than 1.0"),
+        ("min.cleanable.dirty.ratio", "1.5", "Value must be no more than 1"),
         ("preallocate", "yes", "Expected value to be either true or false"),
         ("message.timestamp.type", "Now", "String must be one of: CreateTime, LogAppendTime"),
         ("compression.gzip.level", "0", "Value must be between 1 and 9 or equal to -1"),
-        ("cleanup.policy", "compact,shred", "String must be one of: compact, delete"),
     ] {
         let sentence = format!("Invalid value {text} for configuration {name}: {reason}");
         assert_eq!(topic(name, text).unwrap_err(), sentence);
     }
+    for (name, text, sentence) in [
+        (
+            "cleanup.policy",
+            "compact,shred",
+            "Invalid value shred for configuration cleanup.policy: \
+             String must be one of: compact, delete",
+        ),
+        (
+            "cleanup.policy",
+            "compact,,delete",
+            "Configuration 'cleanup.policy' values must not be empty.",
+        ),
+        (
+            "leader.replication.throttled.replicas",
+            "0:1,x",
+            "Invalid value [0:1, x] for configuration leader.replication.throttled.replicas: \
+             leader.replication.throttled.replicas must be the literal '*' or a list of replicas \
+             in the following format: [partitionId]:[brokerId],[partitionId]:[brokerId],...",
+        ),
+    ] {
+        assert_eq!(topic(name, text).unwrap_err(), sentence);
+    }
+    assert_eq!(
+        broker("log.dirs", "").unwrap_err(),
+        "Configuration 'log.dirs' must not be empty. Valid values include: any non-empty value"
+    );
+    assert_eq!(
+        parse_as(Scope::Group, "share.auto.offset.reset", "x").unwrap_err(),
+        "Invalid value x for configuration share.auto.offset.reset: Invalid value `x` for \
+         configuration share.auto.offset.reset. The value must be either 'earliest', 'latest' or \
+         of the format 'by_duration:<PnDTnHnMn.nS>'."
+    );
 }
 
 #[test]
@@ -39,6 +70,8 @@ fn values_are_read_leniently_and_shown_in_one_form() {
     assert_eq!(topic("retention.ms", "+5").unwrap(), "5");
     assert_eq!(topic("preallocate", "TRUE").unwrap(), "true");
     assert_eq!(topic("cleanup.policy", "compact , delete").unwrap(), "compact,delete");
+    assert_eq!(topic("cleanup.policy", "").unwrap(), "");
+    assert_eq!(topic("cleanup.policy", "compact,compact").unwrap(), "compact");
     assert_eq!(topic("min.cleanable.dirty.ratio", "1").unwrap(), "1.0");
     assert_eq!(topic("compression.gzip.level", "-1").unwrap(), "-1");
     assert_eq!(topic("leader.replication.throttled.replicas", "0:1,1:2").unwrap(), "0:1,1:2");
