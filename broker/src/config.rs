@@ -3,15 +3,19 @@
 //!
 //! `settings` and `load` hold what was given and where; `table` knows every key; `check` judges the
 //! settings one by one; [`BrokerConfig`] is what the rest of the program reads. A dynamic change
-//! builds a new [`BrokerConfig`] from the same settings with the dynamic ones laid over them (see
-//! [`dynamic`]); none is ever changed in place.
+//! builds a new [`BrokerConfig`] from the same settings with the dynamic ones laid over them
+//! ([`LiveConfig`]); none is ever changed in place.
 
+pub mod alter;
 mod check;
+pub mod describe;
 pub mod env;
 pub mod error;
 pub mod hint;
 pub mod listeners;
+mod live;
 mod load;
+mod log_config;
 pub mod properties;
 mod providers;
 mod reader;
@@ -24,7 +28,9 @@ use std::sync::Arc;
 
 pub use error::ConfigError;
 pub use listeners::{Endpoint, Listeners};
+pub use live::{LiveConfig, Subscriber};
 pub use load::Sources;
+pub use log_config::is_dropped_topic_key;
 
 use reader::Reader;
 use settings::Layers;
@@ -43,6 +49,8 @@ pub struct BrokerConfig {
     pub fetch: FetchConfig,
     pub storage: StorageConfig,
     pub topics: TopicDefaults,
+    /// The settings of the logs of a topic that sets nothing; see [`BrokerConfig::log_config`].
+    pub log: storage::LogConfig,
     pub groups: GroupConfig,
     pub offsets: OffsetsConfig,
     pub producers: ProducerConfig,
@@ -229,6 +237,7 @@ impl BrokerConfig {
             connections: read.connections(),
             fetch: read.fetch(),
             topics: read.topics(warnings),
+            log: log_config::defaults(&layers),
             groups: read.groups(),
             offsets: read.offsets(warnings),
             producers: read.producers(),

@@ -4,6 +4,7 @@
 //!
 //! | module | is |
 //! |---|---|
+//! | [`config`] | the table of keys, typed configuration, dynamic changes |
 //! | [`net`] | listeners, connections, frames in and out, limits |
 //! | [`dispatch`] | the one table of served APIs, and the wrapper around every request |
 //! | [`handlers`] | one file for each API |
@@ -21,6 +22,7 @@
 compile_error!("Barnabas runs on Linux only: it relies on sendfile, pwritev and fcntl locks.");
 
 pub mod broker;
+pub mod config;
 pub mod context;
 pub mod dispatch;
 pub mod group;

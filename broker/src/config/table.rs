@@ -117,7 +117,7 @@ const MECHANISM_KEYS: [&str; 5] = [
 
 /// The broker keys that may set the same value as `key`, strongest first, `key` included: the
 /// order in which `DescribeConfigs` reports synonyms.
-pub fn broker_synonyms(key: &str) -> &'static [&'static str] {
+pub fn broker_synonyms(key: &str) -> Vec<&str> {
     const RETENTION: &[&str] =
         &["log.retention.ms", "log.retention.minutes", "log.retention.hours"];
     const ROLL: &[&str] = &["log.roll.ms", "log.roll.hours"];
@@ -125,11 +125,11 @@ pub fn broker_synonyms(key: &str) -> &'static [&'static str] {
     const FLUSH: &[&str] = &["log.flush.interval.ms", "log.flush.scheduler.interval.ms"];
     for family in [RETENTION, ROLL, JITTER] {
         if family.contains(&key) {
-            return family;
+            return family.to_vec();
         }
     }
     // The scheduler interval is only the default of the flush interval, not the other way round.
-    if key == "log.flush.interval.ms" { FLUSH } else { &[] }
+    if key == FLUSH[0] { FLUSH.to_vec() } else { vec![key] }
 }
 
 #[cfg(test)]
