@@ -53,18 +53,18 @@ pub fn module(schema: &Schema, kinds: &str) -> Result<String> {
     writeln!(out, "use crate::{{ApiKey, StrBytes, Uuid}};")?;
     out += kinds;
     for message in &schema.messages {
-        emit_struct(&mut out, schema, message)?;
+        emit_struct(&mut out, message)?;
         emit_message(&mut out, schema, message)?;
     }
     for inner in &schema.structs {
-        emit_struct(&mut out, schema, inner)?;
+        emit_struct(&mut out, inner)?;
     }
     writeln!(out, "}}")?;
     Ok(out)
 }
 
-fn emit_struct(out: &mut String, schema: &Schema, s: &Struct) -> Result<()> {
-    let context = Context { first_flexible: schema.first_flexible, versions: s.versions };
+fn emit_struct(out: &mut String, s: &Struct) -> Result<()> {
+    let context = Context { first_flexible: s.first_flexible, versions: s.versions };
     writeln!(out, "#[derive(Debug, Clone, PartialEq)]")?;
     writeln!(out, "pub struct {} {{", s.name)?;
     for field in &s.fields {

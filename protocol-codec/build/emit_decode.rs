@@ -63,7 +63,8 @@ fn value(context: &Context, field: &Field) -> String {
     };
     let with_null = match &field.kind {
         Kind::Struct(name) => {
-            format!("if r.is_present()? {{ Some({name}::read(r, version)?) }} else {{ None }}")
+            let is_present = if field.tag.is_some() { "is_tagged_present" } else { "is_present" };
+            format!("if r.{is_present}()? {{ Some({name}::read(r, version)?) }} else {{ None }}")
         }
         kind => read(kind, "nullable_"),
     };

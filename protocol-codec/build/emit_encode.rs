@@ -74,38 +74,34 @@ fn write_field(context: &Context, field: &Field) -> String {
     if !field.is_option() {
         return write_plain(&field.kind, &format!("self.{name}"), false);
     }
-    let refuse =
-        format!("return Err(EncodeError::UnexpectedNull {{ field: \"{name}\", version }});");
-    let when_null = match field.nullable {
-        None => refuse,
-        Some(nullable) => {
-            let null = match &field.kind {
-                Kind::Struct(_) => "w.presence(false);",
-                Kind::String => "w.nullable_string(None, flexible)?;",
-                _ => "w.null(flexible);",
-            };
-            let within =
-                Context { first_flexible: context.first_flexible, versions: field.versions };
-            match within.condition(nullable) {
-                None => null.to_owned(),
-                Some(condition) => format!("if {condition} {{ {null} }} else {{ {refuse} }}"),
-            }
-        }
+    let refuse = format!(
+        "return Err(EncodeError::UnexpectedNull {{ field: \"{}\", version }});",
+        field.name
+    );
+    let presence = if field.tag.is_some() { "w.tagged_presence" } else { "w.presence" };
+    let null = match &field.kind {
+        Kind::Struct(_) => format!("{presence}(false);"),
+        Kind::String => "w.nullable_string(None, flexible)?;".to_owned(),
+        _ => "w.null(flexible);".to_owned(),
     };
     // A nullable struct says that it is there, in the versions where it need not be.
-    let presence = match (&field.kind, field.nullable) {
-        (Kind::Struct(_), Some(nullable)) => {
-            let within =
-                Context { first_flexible: context.first_flexible, versions: field.versions };
-            match within.condition(nullable) {
-                None => "w.presence(true); ".to_owned(),
-                Some(condition) => format!("if {condition} {{ w.presence(true); }} "),
-            }
-        }
+    let present = match &field.kind {
+        Kind::Struct(_) => format!("{presence}(true);"),
         _ => String::new(),
     };
+    let within = Context { first_flexible: context.first_flexible, versions: field.versions };
+    let (when_null, present) = match field.nullable {
+        None => (refuse, String::new()),
+        Some(nullable) => match within.condition(nullable) {
+            None => (null, present),
+            Some(condition) => (
+                format!("if {condition} {{ {null} }} else {{ {refuse} }}"),
+                format!("if {condition} {{ {present} }}"),
+            ),
+        },
+    };
     format!(
-        "match &self.{name} {{ Some(value) => {{ {presence}{} }} None => {{ {when_null} }} }}",
+        "match &self.{name} {{ Some(value) => {{ {present} {} }} None => {{ {when_null} }} }}",
         write_plain(&field.kind, "value", true)
     )
 }

@@ -17,8 +17,6 @@ pub struct Schema {
     pub number: i16,
     /// The comment at the top of the file.
     pub about: String,
-    /// The first version with tagged fields and compact lengths.
-    pub first_flexible: Option<i16>,
     /// One message per section; a request and its response, for an API.
     pub messages: Vec<Struct>,
     /// The structs inside the messages.
@@ -30,6 +28,8 @@ pub struct Struct {
     pub name: String,
     /// The versions in which it can occur.
     pub versions: Versions,
+    /// The first version of its message with tagged fields and compact lengths.
+    pub first_flexible: Option<i16>,
     pub fields: Vec<Field>,
 }
 

@@ -25,6 +25,13 @@ struct Line<'a> {
     words: Vec<&'a str>,
 }
 
+/// The versions that a message or a struct in it can have.
+#[derive(Clone, Copy)]
+struct Shape {
+    versions: Versions,
+    first_flexible: Option<i16>,
+}
+
 /// The schema in `text`.
 pub fn schema(module: &str, text: &str) -> Result<Schema, String> {
     let about = text.lines().next().and_then(|line| line.strip_prefix("# "));
@@ -50,7 +57,6 @@ pub fn schema(module: &str, text: &str) -> Result<Schema, String> {
         name: name.to_owned(),
         number,
         about,
-        first_flexible,
         messages: Vec::new(),
         structs: Vec::new(),
     };
@@ -63,9 +69,12 @@ pub fn schema(module: &str, text: &str) -> Result<Schema, String> {
         if words(&mut lines)?.as_slice() != [*title] {
             return Err(format!("section {title} is missing"));
         }
-        // The keys of records have one version, whatever their values have.
-        let versions = if *title == "key" { Versions { min: 0, max: 0 } } else { versions };
-        section(&mut schema, message, versions, &mut lines)?;
+        // The keys of records have one version, which is not flexible, whatever their values have.
+        let shape = match *title {
+            "key" => Shape { versions: Versions { min: 0, max: 0 }, first_flexible: None },
+            _ => Shape { versions, first_flexible },
+        };
+        section(&mut schema, message, shape, &mut lines)?;
     }
     match lines.first() {
         None => Ok(schema),
@@ -105,20 +114,23 @@ fn words<'a>(lines: &mut &[Line<'a>]) -> Result<Vec<&'a str>, String> {
 fn section(
     schema: &mut Schema,
     name: &str,
-    versions: Versions,
+    shape: Shape,
     lines: &mut &[Line<'_>],
 ) -> Result<(), String> {
-    let fields = fields(schema, versions, 1, lines)?;
-    schema.messages.push(Struct { name: name.to_owned(), versions, fields });
+    let fields = fields(schema, shape, 1, lines)?;
+    schema.messages.push(new_struct(name, shape, fields));
     while let Some((line, rest)) = lines.split_first() {
         let (name, versions) = match line.words.as_slice() {
-            ["struct", name] if line.depth == 1 => (*name, versions),
-            ["struct", name, range] if line.depth == 1 => (*name, parse_versions(range, versions)?),
+            ["struct", name] if line.depth == 1 => (*name, shape.versions),
+            ["struct", name, range] if line.depth == 1 => {
+                (*name, parse_versions(range, shape.versions)?)
+            }
             _ => break,
         };
         *lines = rest;
-        let fields = self::fields(schema, versions, 2, lines)?;
-        add_struct(schema, Struct { name: name.to_owned(), versions, fields })?;
+        let shape = Shape { versions, ..shape };
+        let fields = self::fields(schema, shape, 2, lines)?;
+        add_struct(schema, new_struct(name, shape, fields))?;
     }
     Ok(())
 }
@@ -126,7 +138,7 @@ fn section(
 /// The fields at `depth`, and the structs below them.
 fn fields(
     schema: &mut Schema,
-    versions: Versions,
+    shape: Shape,
     depth: usize,
     lines: &mut &[Line<'_>],
 ) -> Result<Vec<Field>, String> {
@@ -136,27 +148,29 @@ fn fields(
             break;
         }
         *lines = rest;
-        let field =
-            field(&line.words, versions).map_err(|e| format!("line {}: {e}", line.number))?;
-        let below = self::fields(schema, field.versions, depth + 1, lines)?;
-        match (&field.kind, below.is_empty()) {
-            (_, true) => {}
-            (Kind::Struct(name), false) => {
-                let inner = Struct { name: name.clone(), versions: field.versions, fields: below };
-                add_struct(schema, inner)?;
-            }
-            (Kind::Array(element), false) => {
-                let Kind::Struct(name) = &**element else {
-                    return Err(format!("line {}: fields below a primitive", line.number));
-                };
-                let inner = Struct { name: name.clone(), versions: field.versions, fields: below };
-                add_struct(schema, inner)?;
-            }
-            _ => return Err(format!("line {}: fields below a primitive", line.number)),
+        let at = |e: String| format!("line {}: {e}", line.number);
+        let field = field(&line.words, shape.versions).map_err(at)?;
+        let inner = Shape { versions: field.versions, ..shape };
+        let below = self::fields(schema, inner, depth + 1, lines)?;
+        if !below.is_empty() {
+            let name = match &field.kind {
+                Kind::Struct(name) => name,
+                Kind::Array(element) => match &**element {
+                    Kind::Struct(name) => name,
+                    _ => return Err(at("fields below a primitive".to_owned())),
+                },
+                _ => return Err(at("fields below a primitive".to_owned())),
+            };
+            add_struct(schema, new_struct(name, inner, below))?;
         }
         fields.push(field);
     }
     Ok(fields)
+}
+
+fn new_struct(name: &str, shape: Shape, fields: Vec<Field>) -> Struct {
+    let Shape { versions, first_flexible } = shape;
+    Struct { name: name.to_owned(), versions, first_flexible, fields }
 }
 
 /// A request and its response may have the same struct, if it is spelled out the same.

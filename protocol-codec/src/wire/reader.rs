@@ -249,6 +249,14 @@ impl Reader {
         self.i8().map(|byte| byte >= 0)
     }
 
+    /// Whether a nullable struct that is a tagged field is there.
+    ///
+    /// # Errors
+    /// [`DecodeError`] of the varint.
+    pub fn is_tagged_present(&mut self) -> Result<bool, DecodeError> {
+        self.unsigned_varint().map(|count| count != 0)
+    }
+
     /// An array of structs that must not be null.
     ///
     /// # Errors

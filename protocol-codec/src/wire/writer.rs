@@ -267,6 +267,11 @@ impl Writer {
         self.i8(if present { 1 } else { -1 });
     }
 
+    /// Says whether a nullable struct that is a tagged field follows.
+    pub fn tagged_presence(&mut self, present: bool) {
+        self.unsigned_varint(u32::from(present));
+    }
+
     /// Starts the tagged fields of a struct. A struct has far fewer than 128, so their count is one
     /// byte that [`Writer::end_tags`] fills in.
     pub fn begin_tags(&mut self) -> OpenTags {

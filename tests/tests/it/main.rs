@@ -10,6 +10,7 @@ mod api;
 mod clients;
 mod container;
 mod crash;
+mod golden;
 mod hostile;
 mod startup;
 mod tidy;
