@@ -16,13 +16,14 @@ use thiserror::Error;
 use super::batch::{Batch, BatchView};
 use super::compression::DecompressError;
 use super::header::{BatchError, BatchHeader, Compression, TimestampType};
-use super::record::RecordIter;
 use super::stream::{self, Limits, ReadError};
 use super::validated::ValidatedBatch;
+use crate::ErrorCode;
 use check::RecordCheck;
 use recompress::recompress;
 
 mod check;
+mod plain;
 mod recompress;
 
 /// The smallest batch length of any format, which decides what Kafka takes for a batch at all.
@@ -174,21 +175,16 @@ pub enum RecordError {
 impl RecordError {
     /// Kafka's error code for the partition of the response.
     #[must_use]
-    pub const fn code(&self) -> i16 {
-        const CORRUPT_MESSAGE: i16 = 2;
-        const MESSAGE_TOO_LARGE: i16 = 10;
-        const INVALID_TIMESTAMP: i16 = 32;
-        const UNSUPPORTED_COMPRESSION_TYPE: i16 = 76;
-        const INVALID_RECORD: i16 = 87;
+    pub const fn code(&self) -> ErrorCode {
         match self {
-            Self::Corrupt(_) => CORRUPT_MESSAGE,
+            Self::Corrupt(_) => ErrorCode::CorruptMessage,
             Self::TooLarge { .. }
             | Self::Records(ReadError::Decompress(DecompressError::TooLarge { .. })) => {
-                MESSAGE_TOO_LARGE
+                ErrorCode::MessageTooLarge
             }
-            Self::Compression(_) => UNSUPPORTED_COMPRESSION_TYPE,
-            Self::Refused { timestamp: true, .. } => INVALID_TIMESTAMP,
-            _ => INVALID_RECORD,
+            Self::Compression(_) => ErrorCode::UnsupportedCompressionType,
+            Self::Refused { timestamp: true, .. } => ErrorCode::InvalidTimestamp,
+            _ => ErrorCode::InvalidRecord,
         }
     }
 
@@ -322,10 +318,7 @@ fn check_records(
     let mut check = RecordCheck::new(header, rules, now_ms);
     let decompressed_bytes = match (compression, rules.compressed_check) {
         (Compression::None, _) => {
-            for record in RecordIter::new(view.payload(), header.records_count) {
-                let record = record.map_err(ReadError::Malformed)?;
-                check.record(record.timestamp_delta, record.offset_delta, record.key.is_some())?;
-            }
+            plain::check(view, &mut check)?;
             0
         }
         // A record without a key would break compaction, so compacted topics are looked into.

@@ -25,13 +25,17 @@ pub enum VarintError {
 ///
 /// # Errors
 /// `Truncated` and `TooLong`; `input` is unchanged then.
-#[inline]
+#[inline(always)]
 pub fn read_varint(input: &mut &[u8]) -> Result<i32, VarintError> {
     let raw = match *input {
-        // One byte is by far the most frequent case: lengths and deltas below 64.
+        // Lengths and deltas below 64, and lengths below 8192, are nearly all there is.
         [first, rest @ ..] if *first < 0x80 => {
             *input = rest;
             u32::from(*first)
+        }
+        [first, second, rest @ ..] if *second < 0x80 => {
+            *input = rest;
+            u32::from(*first & 0x7f) | u32::from(*second) << 7
         }
         _ => from_slice(input, MAX_VARINT_LEN)? as u32,
     };
@@ -42,7 +46,7 @@ pub fn read_varint(input: &mut &[u8]) -> Result<i32, VarintError> {
 ///
 /// # Errors
 /// `Truncated` and `TooLong`; `input` is unchanged then.
-#[inline]
+#[inline(always)]
 pub fn read_varlong(input: &mut &[u8]) -> Result<i64, VarintError> {
     let raw = match *input {
         [first, rest @ ..] if *first < 0x80 => {
@@ -54,7 +58,6 @@ pub fn read_varlong(input: &mut &[u8]) -> Result<i64, VarintError> {
     Ok(unzigzag64(raw))
 }
 
-#[inline]
 fn from_slice(input: &mut &[u8], max_len: usize) -> Result<u64, VarintError> {
     let mut bytes = input.iter();
     let raw = read_groups(max_len, || bytes.next().copied().ok_or(VarintError::Truncated))?;

@@ -77,7 +77,7 @@ fn records_that_are_cut_at_every_byte_are_malformed_in_every_codec() {
                 matches!(error, RecordError::Records(ReadError::Malformed(_))),
                 "{kind:?} {len}: {error}"
             );
-            assert_eq!(error.code(), 87);
+            assert_eq!(error.code(), ErrorCode::InvalidRecord);
         }
         for count in [1, 2, 4, i32::MAX] {
             let error = validate(&around(records, count, kind)).unwrap_err();
@@ -124,11 +124,11 @@ fn headers_that_lie() {
     assert_eq!(changed(|h| h.base_offset = 1), RecordError::BaseOffset(1));
     assert_eq!(changed(|h| h.magic = 1), RecordError::OldMagic);
     assert_eq!(changed(|h| h.magic = 0), RecordError::OldMagic);
-    assert_eq!(changed(|h| h.magic = 3).code(), 2);
+    assert_eq!(changed(|h| h.magic = 3).code(), ErrorCode::CorruptMessage);
     for length in [0, -1, 13, 48] {
         let mut bytes = good.to_vec();
         bytes[8..12].copy_from_slice(&i32::to_be_bytes(length));
-        assert_eq!(code(&bytes.into()), 2, "{length}");
+        assert_eq!(code(&bytes.into()), ErrorCode::CorruptMessage, "{length}");
     }
     assert_eq!(changed(|h| h.batch_length += 1), RecordError::NoBatch);
     assert_eq!(changed(|h| h.batch_length = i32::MAX), RecordError::NoBatch);
@@ -142,10 +142,10 @@ fn headers_that_lie() {
     let no_sequence = |h: &mut BatchHeader| (h.producer_id, h.producer_epoch) = (5, 0);
     assert_eq!(changed(no_sequence), RecordError::Sequence { sequence: -1, producer_id: 5 });
     let unknown = with_header(&good, |h| h.attributes = Attributes::from_bits(5));
-    assert_eq!(code(&unknown), 76);
+    assert_eq!(code(&unknown), ErrorCode::UnsupportedCompressionType);
     let mut wrong = good.to_vec();
     wrong[17] ^= 1;
-    assert_eq!(code(&wrong.into()), 2);
+    assert_eq!(code(&wrong.into()), ErrorCode::CorruptMessage);
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn exactly_one_batch() {
     assert_eq!(joined(&good[..good.len() - 1]).unwrap().to_bytes(0, -1), good);
     assert_eq!(joined(&[0; 11]).unwrap().to_bytes(0, -1), good);
     // ...and what can be no batch is not.
-    assert_eq!(joined(&[0; 12]).unwrap_err().code(), 2);
+    assert_eq!(joined(&[0; 12]).unwrap_err().code(), ErrorCode::CorruptMessage);
     assert_eq!(split_batches(good.clone()).count(), 1);
 }
 
@@ -165,9 +165,15 @@ fn exactly_one_batch() {
 fn size_and_version_rules() {
     let bytes = filled(builder(Compression::Zstd), 3);
     let rules = ProduceRules { produce_version: 6, ..ProduceRules::default() };
-    assert_eq!(validate_produce(&bytes, &rules, NOW).unwrap_err().code(), 76);
+    assert_eq!(
+        validate_produce(&bytes, &rules, NOW).unwrap_err().code(),
+        ErrorCode::UnsupportedCompressionType
+    );
     let rules = ProduceRules { max_message_bytes: bytes.len() - 1, ..ProduceRules::default() };
-    assert_eq!(validate_produce(&bytes, &rules, NOW).unwrap_err().code(), 10);
+    assert_eq!(
+        validate_produce(&bytes, &rules, NOW).unwrap_err().code(),
+        ErrorCode::MessageTooLarge
+    );
     let rules = ProduceRules { max_message_bytes: bytes.len(), ..ProduceRules::default() };
     validate_produce(&bytes, &rules, NOW).unwrap();
 }
@@ -223,7 +229,7 @@ fn timestamps_out_of_range_name_their_records() {
             builder.append(timestamp, None, None, &[]).unwrap();
         }
         let error = validate_produce(&builder.build().unwrap(), &rules, NOW).unwrap_err();
-        assert_eq!(error.code(), 32);
+        assert_eq!(error.code(), ErrorCode::InvalidTimestamp);
         let refused: Vec<_> = error.refused_records().iter().map(|r| r.batch_index).collect();
         assert_eq!(refused, [2, 4], "{kind:?}");
         assert!(error.refused_records()[0].message.contains("should be within"));
@@ -235,7 +241,10 @@ fn a_producer_does_not_set_append_time() {
     let bytes = filled(BatchBuilder::new().log_append_time(NOW), 2);
     let rules =
         ProduceRules { timestamp_type: TimestampType::LogAppendTime, ..ProduceRules::default() };
-    assert_eq!(validate_produce(&bytes, &rules, NOW).unwrap_err().code(), 32);
+    assert_eq!(
+        validate_produce(&bytes, &rules, NOW).unwrap_err().code(),
+        ErrorCode::InvalidTimestamp
+    );
     // Kafka lets it pass where records have their own time, and turns the bit off.
     let valid = validate(&bytes).unwrap();
     assert_eq!(valid.header().attributes.timestamp_type(), TimestampType::CreateTime);
@@ -255,7 +264,7 @@ fn compacted_topics_need_keys_even_where_compressed_batches_are_not_looked_into(
             builder.append(NOW, key, None, &[]).unwrap();
         }
         let error = validate_produce(&builder.build().unwrap(), &rules, NOW).unwrap_err();
-        assert_eq!(error.code(), 87);
+        assert_eq!(error.code(), ErrorCode::InvalidRecord);
         assert!(matches!(&error, RecordError::Refused { total: 1000, timestamp: false, .. }));
         assert_eq!(error.refused_records()[1].batch_index, 3);
         assert!(error.to_string().contains("1000 record errors"));
@@ -272,9 +281,12 @@ fn header_checks_only_look_at_the_header() {
     let valid = validate_produce(&garbage, &rules, NOW).unwrap();
     assert_eq!((valid.header().max_timestamp, valid.max_timestamp_delta()), (NOW + 5, 2));
     let late = with_header(&garbage, |h| h.max_timestamp = NOW + 4_000_000);
-    assert_eq!(validate_produce(&late, &rules, NOW).unwrap_err().code(), 32);
+    assert_eq!(
+        validate_produce(&late, &rules, NOW).unwrap_err().code(),
+        ErrorCode::InvalidTimestamp
+    );
     let plain = around(b"not records", 3, Compression::None);
-    assert_eq!(validate_produce(&plain, &rules, NOW).unwrap_err().code(), 87);
+    assert_eq!(validate_produce(&plain, &rules, NOW).unwrap_err().code(), ErrorCode::InvalidRecord);
 }
 
 #[test]
@@ -285,14 +297,18 @@ fn budgets_of_compressed_batches() {
         let rules = ProduceRules { decompressed_budget: size, ..ProduceRules::default() };
         validate_produce(&bytes, &rules, NOW).unwrap();
         let rules = ProduceRules { decompressed_budget: size - 1, ..ProduceRules::default() };
-        assert_eq!(validate_produce(&bytes, &rules, NOW).unwrap_err().code(), 10, "{kind:?}");
+        assert_eq!(
+            validate_produce(&bytes, &rules, NOW).unwrap_err().code(),
+            ErrorCode::MessageTooLarge,
+            "{kind:?}"
+        );
         let rules = ProduceRules { max_record_bytes: 300, ..ProduceRules::default() };
         let error = validate_produce(&bytes, &rules, NOW).unwrap_err();
         assert!(
             matches!(error, RecordError::Records(ReadError::RecordTooLarge { max: 300, .. })),
             "{kind:?}"
         );
-        assert_eq!(error.code(), 87);
+        assert_eq!(error.code(), ErrorCode::InvalidRecord);
     }
 }
 
