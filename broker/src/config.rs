@@ -207,6 +207,11 @@ impl BrokerConfig {
         let load::Merged { settings, cluster_id, mut notes, mut warnings } = sources.merge()?;
         let layers = Layers { fixed: Arc::new(settings), ..Layers::default() };
         check::settings(&layers, &mut warnings)?;
+        if layers.given("log.dirs").or(layers.given("log.dir")).is_none() {
+            let default = "/tmp/kafka-logs, which does not outlive a restart of the machine";
+            warnings
+                .push(format!("log.dirs is not set: the data goes to Kafka's default, {default}"));
+        }
         let mut config = Self::from_layers(layers, &mut notes, &mut warnings)?;
         config.cluster_id = cluster_id;
         Ok(Loaded { config, notes, warnings })

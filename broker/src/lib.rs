@@ -4,7 +4,9 @@
 //!
 //! | module | is |
 //! |---|---|
+//! | [`cli`] | the command line, and `barnabas health` |
 //! | [`config`] | the table of keys, typed configuration, dynamic changes |
+//! | [`logging`] | log lines on stderr, the phrases that are waited for on stdout |
 //! | [`net`] | listeners, connections, frames in and out, limits |
 //! | [`dispatch`] | the one table of served APIs, and the wrapper around every request |
 //! | [`handlers`] | one file for each API |
@@ -22,9 +24,11 @@
 compile_error!("Barnabas runs on Linux only: it relies on sendfile, pwritev and fcntl locks.");
 
 pub mod broker;
+pub mod cli;
 pub mod config;
 pub mod context;
 pub mod dispatch;
 pub mod group;
 pub mod handlers;
+pub mod logging;
 pub mod net;

@@ -187,8 +187,11 @@ fn the_command_line_beats_the_environment_beats_the_file() {
 fn a_replication_factor_above_the_cluster_size_is_capped_and_said() {
     let loaded = load("offsets.topic.replication.factor=3").unwrap();
     assert_eq!(loaded.config.offsets.offsets_topic_replication_factor, 1);
-    assert!(loaded.warnings[0].contains("one broker can keep one replica"));
-    assert!(load("").unwrap().warnings.is_empty());
+    assert!(loaded.warnings[1].contains("one broker can keep one replica"));
+    assert!(
+        loaded.warnings[0].starts_with("log.dirs is not set: the data goes to Kafka's default")
+    );
+    assert!(load("log.dirs=/x").unwrap().warnings.is_empty());
 }
 
 #[test]
