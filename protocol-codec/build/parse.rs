@@ -17,7 +17,7 @@
 //! The fields of a struct stand indented below the field of its type. Versions are those of the
 //! message; a field without versions has those of what it stands in.
 
-use crate::model::{Field, Kind, Schema, Struct, Versions};
+use super::model::{Field, Kind, Schema, Struct, Versions};
 
 struct Line<'a> {
     number: usize,
