@@ -77,6 +77,8 @@ impl LogDir {
     pub fn judge_write_error(&self, error: &io::Error, what: &str) {
         if is_out_of_space(error) {
             self.set_full(true);
+        } else if is_out_of_descriptors(error) {
+            tracing::error!(dir = %self.path.display(), what, %error, "Too many open files");
         } else {
             self.take_offline(&format!("{what}: {error}"));
         }
@@ -86,6 +88,12 @@ impl LogDir {
 /// True for the errors that mean "no room now": ENOSPC and EDQUOT.
 pub fn is_out_of_space(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// True for EMFILE and ENFILE: nothing is wrong with the disk.
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    let errno = rustix::io::Errno::from_io_error(error);
+    matches!(errno, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
 }
 
 #[cfg(test)]

@@ -1,0 +1,454 @@
+//! One partition's log: a row of segments, the last of which is written.
+//!
+//! All methods take `&self`. One short lock orders the writers: inside it offsets are assigned,
+//! the producer's state is checked, the batch is written with one `pwritev` and the new end is
+//! published. Readers never take that lock: the row of segments is a snapshot, the offsets are
+//! atomics.
+//!
+//! Invariants:
+//!
+//! - `log_start_offset <= durable_end <= log_end_offset` and `visible_end <= log_end_offset`;
+//! - no `acks=all` batch at or after `durable_end` lies before `visible_end`;
+//! - the row of segments is never empty; base offsets rise; all but the last are full, not empty;
+//! - after a failed write that could not be taken back, or a failed sync, nothing more is written
+//!   (see [`LogDir`]).
+//!
+//! | file | holds |
+//! |---|---|
+//! | `append.rs` | append as leader |
+//! | `read.rs` | read by offset |
+//! | `timestamps.rs` | find offsets by timestamp |
+//! | `roll.rs` | begin a new segment |
+//! | `durable.rs`, `sync_queue.rs` | group commit |
+//! | `recover.rs`, `producers.rs` | open what lies on the disk |
+//! | `truncate.rs` | cut the end |
+//! | `retention.rs` | cut the beginning, delete files |
+//! | `close.rs` | clean stop |
+
+pub mod append;
+pub(crate) mod close;
+pub mod durable;
+mod end_mark;
+mod producers;
+pub mod read;
+pub mod recover;
+pub mod retention;
+mod roll;
+pub mod sync_queue;
+pub mod timestamps;
+pub mod truncate;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use arc_swap::ArcSwap;
+use parking_lot::{Mutex, MutexGuard, RwLock};
+
+use crate::fs::Fs;
+use crate::leader_epoch_cache::{EpochEndOffset, EpochEntry, LeaderEpochCache};
+use crate::log_config::LogConfig;
+use crate::log_dir::LogDir;
+use crate::producer_state::{ProducerStateEntry, ProducerStateManager};
+use crate::segment::{Segment, SegmentError};
+use crate::topic_partition::TopicPartition;
+use durable::Waiters;
+use end_mark::{End, EndMark};
+use retention::DeletedFiles;
+use sync_queue::{QueueState, SyncQueue};
+
+/// What the logs of one log directory share.
+#[derive(Debug, Clone)]
+pub struct LogContext {
+    pub fs: Arc<dyn Fs>,
+    pub dir: Arc<LogDir>,
+    pub sync_queue: SyncQueue,
+    /// `producer.id.expiration.ms`.
+    pub producer_id_expiration_ms: i64,
+}
+
+/// Called after `visible_end` has moved because a sync has returned.
+pub type OnVisible = Arc<dyn Fn(&TopicPartition) + Send + Sync>;
+
+/// The log of one partition.
+pub struct Log {
+    topic_partition: TopicPartition,
+    path: Arc<Path>,
+    context: LogContext,
+    config: ArcSwap<LogConfig>,
+    segments: ArcSwap<Vec<Arc<Segment>>>,
+    end: EndMark,
+    log_start_offset: AtomicI64,
+    visible_end: AtomicI64,
+    durable_end: AtomicI64,
+    recovery_point: AtomicI64,
+    /// Held by a sync, and by whatever must not run beside one. Taken before `writer`.
+    sync_lock: Mutex<()>,
+    writer: Mutex<Writer>,
+    waiters: Mutex<Waiters>,
+    queue_state: QueueState,
+    /// Why this log takes no appends any more, though its directory may.
+    failed: OnceLock<String>,
+    deleted_files: Mutex<Vec<DeletedFiles>>,
+    on_visible: RwLock<Option<OnVisible>>,
+}
+
+/// What the lock protects.
+#[derive(Debug)]
+struct Writer {
+    active: Arc<Segment>,
+    next_offset: i64,
+    producers: ProducerStateManager,
+    epochs: LeaderEpochCache,
+    /// Rolled segments whose bytes are not synced yet, oldest first.
+    unsynced: Vec<Arc<Segment>>,
+    /// Rolled segments that are synced, but whose indexes are not on the disk yet.
+    unsealed: Vec<Arc<Segment>>,
+    /// The partition's directory holds names that are not synced.
+    names_unsynced: bool,
+    /// The name of the partition's directory itself is not synced.
+    dir_unsynced: bool,
+    /// `epochs` differs from its file.
+    epochs_unwritten: bool,
+    /// First `acks=all` batch that no sync under way will cover.
+    first_undurable: Option<i64>,
+    /// First `acks=all` batch that the sync under way will cover.
+    first_syncing: Option<i64>,
+    /// Records since the last sync, for `flush.messages`.
+    unflushed_records: u64,
+    /// When the first of them came, for `flush.ms`.
+    unflushed_since_ms: Option<i64>,
+    closed: bool,
+}
+
+/// Why a log refuses what needs its writer.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Unwritable {
+    /// A write or a sync failed in the log directory.
+    #[error("log directory {dir} is offline: {reason}")]
+    DirOffline { dir: String, reason: String },
+    /// The log itself failed.
+    #[error("log {log} has failed: {reason}")]
+    LogFailed { log: TopicPartition, reason: String },
+    /// The log was closed or deleted.
+    #[error("log {0} is closed")]
+    Closed(TopicPartition),
+}
+
+/// The writer's lock. A panic while it is held fails the log: its state may be half changed.
+struct WriterGuard<'a> {
+    log: &'a Log,
+    writer: MutexGuard<'a, Writer>,
+}
+
+impl std::ops::Deref for WriterGuard<'_> {
+    type Target = Writer;
+    fn deref(&self) -> &Writer {
+        &self.writer
+    }
+}
+
+impl std::ops::DerefMut for WriterGuard<'_> {
+    fn deref_mut(&mut self) -> &mut Writer {
+        &mut self.writer
+    }
+}
+
+impl Drop for WriterGuard<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.log.fail("a panic while it was written to");
+        }
+    }
+}
+
+impl Log {
+    /// A log that is not there yet, in memory only: directory and files come with the first
+    /// append.
+    pub fn create(
+        context: LogContext,
+        topic_partition: TopicPartition,
+        path: &Path,
+        config: LogConfig,
+    ) -> Arc<Self> {
+        let path: Arc<Path> = Arc::from(path);
+        let active = Arc::new(Segment::new(Arc::clone(&path), 0));
+        let mut writer = Writer::new(Arc::clone(&active), 0);
+        writer.dir_unsynced = true;
+        Arc::new(Self::assemble(context, topic_partition, path, config, vec![active], writer))
+    }
+
+    /// Puts a log together. Everything in it counts as durable and visible.
+    fn assemble(
+        context: LogContext,
+        topic_partition: TopicPartition,
+        path: Arc<Path>,
+        config: LogConfig,
+        segments: Vec<Arc<Segment>>,
+        writer: Writer,
+    ) -> Self {
+        let active = &writer.active;
+        let end = End::of_segment(writer.next_offset, active.base_offset(), active.size());
+        let start = segments.first().map_or(0, |segment| segment.base_offset());
+        Self {
+            topic_partition,
+            path,
+            context,
+            config: ArcSwap::from_pointee(config),
+            segments: ArcSwap::from_pointee(segments),
+            end: EndMark::new(end),
+            log_start_offset: AtomicI64::new(start),
+            visible_end: AtomicI64::new(end.offset),
+            durable_end: AtomicI64::new(end.offset),
+            recovery_point: AtomicI64::new(end.offset),
+            sync_lock: Mutex::new(()),
+            writer: Mutex::new(writer),
+            waiters: Mutex::default(),
+            queue_state: QueueState::default(),
+            failed: OnceLock::new(),
+            deleted_files: Mutex::default(),
+            on_visible: RwLock::new(None),
+        }
+    }
+
+    pub fn topic_partition(&self) -> &TopicPartition {
+        &self.topic_partition
+    }
+
+    /// The partition's directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The log directory that it lies in.
+    pub fn dir(&self) -> &Arc<LogDir> {
+        &self.context.dir
+    }
+
+    pub fn config(&self) -> Arc<LogConfig> {
+        self.config.load_full()
+    }
+
+    /// Takes effect with the next append or tick.
+    pub fn update_config(&self, config: LogConfig) {
+        self.config.store(Arc::new(config));
+    }
+
+    /// Offset of the first record that may be read.
+    pub fn log_start_offset(&self) -> i64 {
+        self.log_start_offset.load(Ordering::Acquire)
+    }
+
+    /// Offset of the next record.
+    pub fn log_end_offset(&self) -> i64 {
+        self.end.offset()
+    }
+
+    /// The log's end, except that it stops at the first `acks=all` batch that is not synced yet.
+    /// With one replica this is the high watermark.
+    pub fn visible_end(&self) -> i64 {
+        self.visible_end.load(Ordering::Acquire)
+    }
+
+    /// Everything before this offset is on stable storage.
+    pub fn durable_end(&self) -> i64 {
+        self.durable_end.load(Ordering::Acquire)
+    }
+
+    /// What a recovery need not look at: everything before this offset is on stable storage,
+    /// indexes and leader epochs included. It goes into `recovery-point-offset-checkpoint`.
+    pub fn recovery_point(&self) -> i64 {
+        self.recovery_point.load(Ordering::Acquire)
+    }
+
+    /// What a reader with `read_committed` may see. Without transactions: what all may see.
+    pub fn last_stable_offset(&self) -> i64 {
+        self.visible_end()
+    }
+
+    /// Bytes of all segments.
+    pub fn size(&self) -> u64 {
+        self.segments.load().iter().map(|segment| segment.size()).sum()
+    }
+
+    pub fn segment_count(&self) -> usize {
+        self.segments.load().len()
+    }
+
+    /// Base offsets of all segments.
+    pub fn segment_offsets(&self) -> Vec<i64> {
+        self.segments.load().iter().map(|segment| segment.base_offset()).collect()
+    }
+
+    /// Whether the log takes no writes any more, and why.
+    pub fn failure(&self) -> Option<Unwritable> {
+        self.check_writable().err()
+    }
+
+    /// Registers who is told when `visible_end` has moved by a sync. Moves by an append are seen
+    /// by the appender itself.
+    pub fn set_on_visible(&self, hook: OnVisible) {
+        *self.on_visible.write() = Some(hook);
+    }
+
+    /// A copy of what is known of each producer.
+    pub fn active_producers(&self) -> Vec<ProducerStateEntry> {
+        self.writer.lock().producers.active_producers().cloned().collect()
+    }
+
+    pub fn latest_epoch(&self) -> Option<EpochEntry> {
+        self.writer.lock().epochs.latest()
+    }
+
+    /// Epoch of the batch at `offset`, if known.
+    pub fn epoch_for_offset(&self, offset: i64) -> Option<i32> {
+        self.writer.lock().epochs.epoch_for_offset(offset)
+    }
+
+    /// The answer to OffsetForLeaderEpoch.
+    pub fn end_offset_for_epoch(&self, epoch: i32) -> EpochEndOffset {
+        let writer = self.writer.lock();
+        writer.epochs.end_offset_for_epoch(epoch, writer.next_offset)
+    }
+
+    /// Notes that this broker leads the partition with `leader_epoch` from here on: the epoch
+    /// begins at the log's end, even if no record is ever written in it.
+    pub fn begin_leader_epoch(&self, leader_epoch: i32) {
+        let mut writer = self.lock_writer();
+        let next_offset = writer.next_offset;
+        // Kafka assigns an epoch at its first batch; an earlier entry would be dropped by it.
+        if writer.epochs.latest().is_none_or(|latest| latest.epoch < leader_epoch) {
+            writer.note_epoch(leader_epoch, next_offset);
+        }
+    }
+
+    /// Regular work that needs the time: `flush.ms`, producers that expire, files whose deletion
+    /// is due. Retention has its own call.
+    pub fn tick(self: &Arc<Self>, now_ms: i64) {
+        let flush_ms = self.config.load().flush_ms;
+        let mut writer = self.lock_writer();
+        writer.producers.remove_expired(now_ms, self.context.producer_id_expiration_ms);
+        let since_ms = writer.unflushed_since_ms;
+        drop(writer);
+        if since_ms.is_some_and(|since_ms| now_ms.saturating_sub(since_ms) >= flush_ms) {
+            self.context.sync_queue.push(self);
+        }
+        self.remove_deleted_files(now_ms);
+    }
+
+    fn lock_writer(&self) -> WriterGuard<'_> {
+        WriterGuard { log: self, writer: self.writer.lock() }
+    }
+
+    /// The lock, if the log may be written.
+    fn lock_to_write(&self) -> Result<WriterGuard<'_>, Unwritable> {
+        self.check_writable()?;
+        let writer = self.lock_writer();
+        if writer.closed {
+            return Err(Unwritable::Closed(self.topic_partition.clone()));
+        }
+        Ok(writer)
+    }
+
+    fn check_writable(&self) -> Result<(), Unwritable> {
+        if let Some(reason) = self.failed.get() {
+            let (log, reason) = (self.topic_partition.clone(), reason.clone());
+            return Err(Unwritable::LogFailed { log, reason });
+        }
+        let dir = &self.context.dir;
+        if dir.is_offline() {
+            let reason = dir.offline_reason().unwrap_or_default();
+            return Err(Unwritable::DirOffline { dir: dir.path().display().to_string(), reason });
+        }
+        Ok(())
+    }
+
+    /// Takes no more appends; reads go on.
+    fn fail(&self, reason: &str) {
+        if self.failed.set(reason.to_owned()).is_ok() {
+            tracing::error!(log = %self.topic_partition, reason, "Log has failed");
+        }
+    }
+
+    fn fs(&self) -> &dyn Fs {
+        &*self.context.fs
+    }
+
+    /// Takes a segment's damage down as this log's failure, and passes it on.
+    fn note_damage(&self, error: SegmentError) -> SegmentError {
+        if let SegmentError::Corrupt { .. } = &error {
+            tracing::error!(log = %self.topic_partition, %error, "Log is damaged");
+        }
+        error
+    }
+
+    /// Publishes the end after an append, with the batch that was appended last.
+    fn publish_end(&self, writer: &Writer, last_batch: Option<(i64, u64)>) {
+        let active = &writer.active;
+        let mut end = End::of_segment(writer.next_offset, active.base_offset(), active.size());
+        if let Some((offset, position)) = last_batch {
+            end.last_batch_offset = offset;
+            end.last_batch_position = position;
+        }
+        assert!(end.last_batch_position <= end.position && end.last_batch_offset <= end.offset);
+        self.end.publish(end);
+        self.publish_visible(writer);
+    }
+
+    fn publish_visible(&self, writer: &Writer) {
+        let visible = writer.visible_end();
+        assert!(visible <= writer.next_offset, "nothing beyond the end is visible");
+        self.visible_end.store(visible, Ordering::Release);
+    }
+}
+
+impl Writer {
+    fn new(active: Arc<Segment>, next_offset: i64) -> Self {
+        Self {
+            active,
+            next_offset,
+            producers: ProducerStateManager::new(),
+            epochs: LeaderEpochCache::new(),
+            unsynced: Vec::new(),
+            unsealed: Vec::new(),
+            names_unsynced: false,
+            dir_unsynced: false,
+            epochs_unwritten: false,
+            first_undurable: None,
+            first_syncing: None,
+            unflushed_records: 0,
+            unflushed_since_ms: None,
+            closed: false,
+        }
+    }
+
+    /// See [`Log::visible_end`].
+    fn visible_end(&self) -> i64 {
+        self.first_syncing.or(self.first_undurable).unwrap_or(self.next_offset)
+    }
+
+    fn note_epoch(&mut self, epoch: i32, offset: i64) {
+        if self.epochs.assign(epoch, offset) {
+            self.epochs_unwritten = true;
+        }
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log")
+            .field("topic_partition", &self.topic_partition)
+            .field("path", &self.path)
+            .field("log_start_offset", &self.log_start_offset())
+            .field("log_end_offset", &self.log_end_offset())
+            .field("visible_end", &self.visible_end())
+            .field("durable_end", &self.durable_end())
+            .field("failed", &self.failed.get())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,168 @@
+//! Producer state on the disk: snapshots (`<offset>.snapshot`), and the replay of what lies behind
+//! the last one.
+//!
+//! A snapshot is taken when a segment is rolled and at a clean stop. It is not synced: it carries
+//! a CRC, and a damaged one only makes the replay longer.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use protocol_codec::records::control::EndTransactionMarker;
+
+use super::{Log, Writer};
+use crate::fs::{Fs, OpenMode, read_file, write_all_at};
+use crate::producer_state::{EndTxnMarker, ProducerBatch, ProducerStateManager, snapshot};
+use crate::segment::scan::BatchAt;
+use crate::segment::{Segment, SegmentError, files};
+
+pub(super) const SNAPSHOT_SUFFIX: &str = ".snapshot";
+/// Larger than any snapshot of as many producers as are kept.
+const SNAPSHOT_BYTES_MAX: u64 = 32 << 20;
+/// Control batches hold one small record; a larger one is not read.
+const CONTROL_BATCH_BYTES_MAX: usize = 64 << 10;
+
+impl Log {
+    /// Writes the state as of the log's end. A failure is only said: recovery replays then.
+    pub(super) fn write_producer_snapshot(&self, writer: &Writer) {
+        let path = files::path(&self.path, writer.next_offset, SNAPSHOT_SUFFIX);
+        if let Err(error) = write(self.fs(), &path, &snapshot::encode(&writer.producers)) {
+            let path = path.display();
+            tracing::warn!(%path, %error, "Cannot write a producer snapshot");
+        }
+    }
+}
+
+fn write(fs: &dyn Fs, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let file = fs.open(path, OpenMode::Create)?;
+    file.set_len(0)?;
+    write_all_at(&*file, &mut [io::IoSlice::new(bytes)], 0)
+}
+
+/// The offsets of the snapshots in a directory, rising.
+pub(super) fn snapshot_offsets(names: &[String]) -> Vec<i64> {
+    names.iter().filter_map(|name| files::base_offset(name, SNAPSHOT_SUFFIX)).collect()
+}
+
+/// The state at `end`: the newest good snapshot not beyond it, and a replay from there.
+/// Snapshots beyond `end`, damaged ones, and those that are of no use any more are removed.
+pub(super) fn load(
+    fs: &dyn Fs,
+    dir: &Path,
+    mut offsets: Vec<i64>,
+    segments: &[Arc<Segment>],
+    end: i64,
+    now_ms: i64,
+    expiration_ms: i64,
+) -> Result<ProducerStateManager, SegmentError> {
+    let start = segments.first().map_or(0, |segment| segment.base_offset());
+    let mut producers = ProducerStateManager::new();
+    let mut from = start;
+    while let Some(offset) = offsets.pop() {
+        let path = files::path(dir, offset, SNAPSHOT_SUFFIX);
+        if offset > end || offset < start {
+            remove(fs, &path);
+            continue;
+        }
+        match read(fs, &path) {
+            Ok(entries) => {
+                producers = ProducerStateManager::from_entries(entries, now_ms, expiration_ms);
+                from = offset;
+                break;
+            }
+            Err(reason) => {
+                tracing::warn!(path = %path.display(), reason, "Removing a damaged producer snapshot");
+                remove(fs, &path);
+            }
+        }
+    }
+    // Those of segments are kept for truncation; any other is older than the one in use.
+    let is_of_segment = |offset: i64| segments.iter().any(|s| s.base_offset() == offset);
+    for offset in offsets.into_iter().filter(|offset| !is_of_segment(*offset)) {
+        remove(fs, &files::path(dir, offset, SNAPSHOT_SUFFIX));
+    }
+    replay(fs, segments, from, &mut producers)?;
+    Ok(producers)
+}
+
+fn read(
+    fs: &dyn Fs,
+    path: &Path,
+) -> Result<Vec<crate::producer_state::ProducerStateEntry>, String> {
+    let bytes = read_file(fs, path, SNAPSHOT_BYTES_MAX).map_err(|error| error.to_string())?;
+    snapshot::decode(&bytes).map_err(|error| error.to_string())
+}
+
+fn remove(fs: &dyn Fs, path: &Path) {
+    if let Err(error) = fs.remove_file(path) {
+        tracing::warn!(path = %path.display(), %error, "Cannot remove a producer snapshot");
+    }
+}
+
+/// Takes all batches from offset `from` on over into the state.
+fn replay(
+    fs: &dyn Fs,
+    segments: &[Arc<Segment>],
+    from: i64,
+    producers: &mut ProducerStateManager,
+) -> Result<(), SegmentError> {
+    let first = segments.partition_point(|segment| segment.base_offset() <= from);
+    for segment in segments.get(first.saturating_sub(1)..).unwrap_or_default() {
+        if segment.size() == 0 {
+            continue;
+        }
+        let position = segment.position_before(fs, from)?;
+        let mut scan = segment.scan(fs, position, segment.size())?;
+        while let Some(at) = scan.next()? {
+            if at.header.base_offset >= from {
+                replay_batch(fs, segment, &at, producers)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn replay_batch(
+    fs: &dyn Fs,
+    segment: &Segment,
+    at: &BatchAt,
+    producers: &mut ProducerStateManager,
+) -> Result<(), SegmentError> {
+    let header = &at.header;
+    if !header.has_producer_id() {
+        return Ok(());
+    }
+    if !header.attributes.is_control() {
+        producers.update(&ProducerBatch::from(header), header.base_offset);
+        return Ok(());
+    }
+    if header.size() > CONTROL_BATCH_BYTES_MAX {
+        return Err(segment.corrupt(at.position, "a control batch of an impossible size"));
+    }
+    let batch = segment.read_batch(fs, at)?;
+    let marker = EndTransactionMarker::from_batch(&batch.view())
+        .map_err(|error| segment.corrupt(at.position, error))?;
+    producers.end_transaction(&EndTxnMarker {
+        producer_id: header.producer_id,
+        producer_epoch: header.producer_epoch,
+        coordinator_epoch: marker.coordinator_epoch,
+        timestamp: header.max_timestamp,
+    });
+    Ok(())
+}
+
+/// Removes the snapshots that lie beyond a new end of the log.
+pub(super) fn remove_beyond(fs: &dyn Fs, dir: &Path, end: i64) -> io::Result<Vec<i64>> {
+    let names: Vec<String> = fs.list(dir)?.into_iter().map(|entry| entry.name).collect();
+    let (kept, beyond) = snapshot_offsets(&names).into_iter().partition(|offset| *offset <= end);
+    let beyond: Vec<i64> = beyond;
+    for path in beyond.iter().map(|offset| files::path(dir, *offset, SNAPSHOT_SUFFIX)) {
+        fs.remove_file(&path)?;
+    }
+    Ok(kept)
+}
+
+/// The path of the snapshot that was taken when the segment began.
+pub(super) fn path_of_segment(segment: &Segment) -> PathBuf {
+    segment.path(SNAPSHOT_SUFFIX)
+}

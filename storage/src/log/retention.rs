@@ -1,0 +1,198 @@
+//! Cutting the beginning of a log off: by age, by size, by request. And deleting files.
+//!
+//! Files are first renamed to `*.deleted`, which makes them vanish for a restart, and removed
+//! after `file.delete.delay.ms`, so that a slow reader finishes with what it has open.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use thiserror::Error;
+
+use super::read::with_next_base;
+use super::{Log, Unwritable, WriterGuard, producers};
+use crate::log_config::LogConfig;
+use crate::log_dir::is_out_of_space;
+use crate::segment::files::{DELETED_SUFFIX, SEGMENT_SUFFIXES};
+use crate::segment::{Segment, SegmentError};
+
+/// Files that wait for their deletion.
+#[derive(Debug)]
+pub(super) struct DeletedFiles {
+    due_ms: i64,
+    paths: Vec<PathBuf>,
+}
+
+/// Why segments were not deleted.
+#[derive(Debug, Error)]
+pub enum RetentionError {
+    #[error(transparent)]
+    Unwritable(#[from] Unwritable),
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    #[error("cannot delete segments of {log}: {source}")]
+    Io { log: String, source: io::Error },
+}
+
+/// Why records were not deleted.
+#[derive(Debug, Error)]
+pub enum DeleteRecordsError {
+    /// Kafka's OFFSET_OUT_OF_RANGE (1).
+    #[error("offset {offset} is beyond the last one that can be deleted up to, {limit}")]
+    OffsetOutOfRange { offset: i64, limit: i64 },
+    #[error(transparent)]
+    Unwritable(#[from] Unwritable),
+}
+
+impl Log {
+    /// Moves the log's start up to `offset`, which must not be beyond what readers may see.
+    /// Returns the new start; an offset before the old start changes nothing. Segments that lie
+    /// wholly before it go with the next [`Log::delete_old_segments`].
+    ///
+    /// The new start is on the disk when `log-start-offset-checkpoint` is.
+    pub fn delete_records_before(&self, offset: i64) -> Result<i64, DeleteRecordsError> {
+        let mut writer = self.lock_to_write()?;
+        let limit = writer.visible_end();
+        if offset > limit {
+            return Err(DeleteRecordsError::OffsetOutOfRange { offset, limit });
+        }
+        self.move_start(&mut writer, offset);
+        Ok(self.log_start_offset())
+    }
+
+    fn move_start(&self, writer: &mut WriterGuard<'_>, offset: i64) {
+        if offset <= self.log_start_offset() {
+            return;
+        }
+        assert!(offset <= writer.next_offset, "a log does not begin behind its end");
+        self.log_start_offset.store(offset, Ordering::Release);
+        if writer.epochs.truncate_from_start(offset) {
+            writer.epochs_unwritten = true;
+        }
+    }
+
+    /// Deletes the segments that `retention.ms`, `retention.bytes` or the log's start have made
+    /// superfluous. Returns how many. Only what readers may see is deleted.
+    pub fn delete_old_segments(self: &Arc<Self>, now_ms: i64) -> Result<usize, RetentionError> {
+        let config = self.config.load();
+        let count = self.count_deletable(&config, now_ms)?;
+        if count == 0 {
+            return Ok(0);
+        }
+        let mut writer = self.lock_to_write()?;
+        let segments = Vec::clone(&self.segments.load());
+        let count = count.min(segments.len());
+        if count == segments.len() {
+            // The active one goes too: a new one takes its place.
+            self.roll_locked(&mut writer);
+            // Its name holds the next offset: it must be there before the others go.
+            let made = self.make_active_file(&mut writer);
+            made.and_then(|()| self.fs().sync_dir(&self.path))
+                .map_err(|source| self.retention_error(source))?;
+        }
+        let segments = Vec::clone(&self.segments.load());
+        let (old, kept) = segments.split_at_checked(count).unwrap_or_default();
+        let Some(first) = kept.first() else { return Ok(0) };
+        self.move_start(&mut writer, first.base_offset());
+        self.segments.store(Arc::new(kept.to_vec()));
+        let is_old = |segment: &Arc<Segment>| old.iter().any(|other| Arc::ptr_eq(other, segment));
+        writer.unsynced.retain(|segment| !is_old(segment));
+        writer.unsealed.retain(|segment| !is_old(segment));
+        writer.names_unsynced = true;
+        drop(writer);
+        for segment in old {
+            tracing::info!(log = %self.topic_partition, %segment, "Deleting segment");
+            let delay_ms = config.file_delete_delay_ms;
+            let deleted = self.delete_later(segment, now_ms.saturating_add(delay_ms));
+            deleted.map_err(|source| self.retention_error(source))?;
+        }
+        Ok(old.len())
+    }
+
+    /// The number of segments at the front that may go.
+    fn count_deletable(&self, config: &LogConfig, now_ms: i64) -> Result<usize, SegmentError> {
+        let end = self.end.load();
+        let segments = self.segments.load();
+        let (start_offset, visible_end) = (self.log_start_offset(), self.visible_end());
+        let delete = config.cleanup_policy.delete;
+        let mut excess = match u64::try_from(config.retention_bytes) {
+            Ok(limit) if delete => self.size().saturating_sub(limit),
+            _ => 0,
+        };
+        let mut count = 0;
+        for (segment, next_base) in with_next_base(&segments, 0) {
+            let end_offset = next_base.unwrap_or(end.offset);
+            let is_empty_active = next_base.is_none() && segment.size() == 0;
+            if end_offset > visible_end || is_empty_active {
+                break;
+            }
+            let before_start = next_base.is_some_and(|next| next <= start_offset);
+            let too_much = excess > 0 && excess >= segment.size();
+            let too_old = delete
+                && config.retention_ms >= 0
+                && now_ms.saturating_sub(segment.largest_timestamp(self.fs())?)
+                    > config.retention_ms;
+            if !(before_start || too_much || too_old) {
+                break;
+            }
+            excess = excess.saturating_sub(segment.size());
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    fn retention_error(&self, source: io::Error) -> RetentionError {
+        if !is_out_of_space(&source) {
+            let what = format!("cannot delete segments of {}: {source}", self.topic_partition);
+            self.context.dir.take_offline(&what);
+        }
+        RetentionError::Io { log: self.topic_partition.to_string(), source }
+    }
+
+    fn files_of(&self, segment: &Segment) -> io::Result<Vec<PathBuf>> {
+        let mut paths: Vec<PathBuf> =
+            SEGMENT_SUFFIXES.iter().map(|suffix| segment.path(suffix)).collect();
+        paths.push(producers::path_of_segment(segment));
+        let mut there = Vec::new();
+        for path in paths {
+            if self.fs().exists(&path)? {
+                there.push(path);
+            }
+        }
+        Ok(there)
+    }
+
+    fn delete_later(&self, segment: &Segment, due_ms: i64) -> io::Result<()> {
+        let mut renamed = Vec::new();
+        for path in self.files_of(segment)? {
+            let mut to = path.as_os_str().to_owned();
+            to.push(DELETED_SUFFIX);
+            let to = PathBuf::from(to);
+            self.fs().rename(&path, &to)?;
+            renamed.push(to);
+        }
+        self.deleted_files.lock().push(DeletedFiles { due_ms, paths: renamed });
+        Ok(())
+    }
+
+    /// Removes the files whose time has come. What cannot be removed is said and left: the next
+    /// start removes it.
+    pub(super) fn remove_deleted_files(&self, now_ms: i64) {
+        let due: Vec<DeletedFiles> =
+            self.deleted_files.lock().extract_if(.., |files| files.due_ms <= now_ms).collect();
+        for path in due.into_iter().flat_map(|files| files.paths) {
+            if let Err(error) = self.fs().remove_file(&path) {
+                tracing::warn!(path = %path.display(), %error, "Cannot remove a deleted file");
+            }
+        }
+    }
+
+    /// Removes a segment's files at once.
+    pub(super) fn remove_files(&self, segment: &Segment) -> io::Result<()> {
+        for path in self.files_of(segment)? {
+            self.fs().remove_file(&path)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,210 @@
+//! Opening after clean stops, crashes and damage.
+
+use std::io::IoSlice;
+
+use super::*;
+use crate::fs::{OpenMode, write_all_at};
+
+const LOG: &str = "/logs/topic-0/00000000000000000000.log";
+
+fn overwrite(disk: &Disk, path: &str, position: u64, bytes: &[u8]) {
+    let file = disk.mem.open(Path::new(path), OpenMode::ReadWrite).unwrap();
+    write_all_at(&*file, &mut [IoSlice::new(bytes)], position).unwrap();
+}
+
+/// Five batches of two records, as a process leaves them that was killed.
+fn killed() -> (Disk, u64) {
+    let disk = Disk::new();
+    let log = disk.create();
+    for number in 0..5 {
+        log.append_as_leader(&batch(2, number), number as i32, RequiredAcks::Leader, 0).unwrap();
+    }
+    (disk, batch(2, 0).size() as u64)
+}
+
+#[test]
+fn a_killed_process_loses_nothing() {
+    let (disk, _) = killed();
+    let (log, recovery) = disk.try_open().unwrap();
+    assert_eq!(recovery, LogRecovery { segments_scanned: 1, bytes_cut: 0 });
+    assert_eq!(batches(&log, 0), [0, 2, 4, 6, 8]);
+    assert_eq!((log.durable_end(), log.visible_end()), (10, 10));
+    assert_eq!(log.end_offset_for_epoch(2).end_offset, 6);
+    assert_eq!(log.latest_epoch().unwrap().epoch, 4);
+    // It was synced, since readers see it.
+    disk.mem.crash();
+    assert_eq!(batches(&disk.open(), 0), [0, 2, 4, 6, 8]);
+}
+
+#[test]
+fn a_clean_stop_is_believed() {
+    let (mut disk, size) = killed();
+    let log = disk.open();
+    let log = disk.restart(log);
+    assert_eq!(batches(&log, 0), [0, 2, 4, 6, 8]);
+    assert_eq!(log.latest_epoch().unwrap().epoch, 4);
+    let names = disk.names();
+    assert!(names.contains(&"00000000000000000010.snapshot".to_owned()), "{names:?}");
+    log.close().unwrap();
+
+    // No checksum is compared then: the damage shows to whoever reads the records.
+    overwrite(&disk, LOG, size + 70, b"!");
+    disk.clean = true;
+    let (log, recovery) = disk.try_open().unwrap();
+    assert_eq!((recovery.segments_scanned, log.log_end_offset()), (0, 10));
+}
+
+#[test]
+fn a_torn_write_is_cut_off() {
+    for torn in [b"".as_slice(), b"\0\0\0\0\0\0", &[0; 500], &[7; 100]] {
+        let (disk, size) = killed();
+        overwrite(&disk, LOG, 5 * size, torn);
+        let (log, recovery) = disk.try_open().unwrap();
+        assert_eq!(recovery.bytes_cut, torn.len() as u64);
+        assert_eq!((log.log_end_offset(), log.size()), (10, 5 * size));
+        assert_eq!(append(&log, &batch(1, 0)).base_offset, 10);
+        assert_eq!(batches(&disk.open(), 0), [0, 2, 4, 6, 8, 10]);
+    }
+    // The last batch itself, at every length.
+    for len in 0..killed().1 {
+        let (disk, size) = killed();
+        let file = disk.mem.open(Path::new(LOG), OpenMode::ReadWrite).unwrap();
+        file.set_len(4 * size + len).unwrap();
+        let (log, recovery) = disk.try_open().unwrap();
+        assert_eq!((log.log_end_offset(), recovery.bytes_cut), (8, len));
+    }
+}
+
+#[test]
+fn a_hole_is_refused_and_nothing_is_touched() {
+    for position in [0, 8, 12, 16, 17, 23, 62, 80] {
+        let (disk, size) = killed();
+        overwrite(&disk, LOG, 2 * size + position, &[0xee]);
+        let before = crate::fs::read_file(&disk.mem, Path::new(LOG), 10_000).unwrap();
+        // The leader epoch alone is not covered by anything.
+        if position == 12 {
+            assert!(disk.try_open().is_ok());
+            continue;
+        }
+        let error = disk.try_open().unwrap_err();
+        assert!(matches!(error, OpenLogError::Hole { .. }), "{position}: {error}");
+        let text = error.to_string();
+        assert!(text.contains(&format!("{LOG} is damaged at position {}", 2 * size)), "{text}");
+        assert!(text.contains(&format!("{LOG} at position {}", 3 * size)), "{text}");
+        assert_eq!(crate::fs::read_file(&disk.mem, Path::new(LOG), 10_000).unwrap(), before);
+    }
+}
+
+#[test]
+fn damage_at_the_end_is_refused_below_the_recovery_point() {
+    let (mut disk, size) = killed();
+    overwrite(&disk, LOG, 4 * size + 17, b"!!");
+    disk.recovery_point = 9;
+    let error = disk.try_open().unwrap_err();
+    assert!(matches!(error, OpenLogError::DurableDataDamaged { recovery_point: 9, .. }), "{error}");
+    disk.recovery_point = 8;
+    assert_eq!(disk.open().log_end_offset(), 8);
+}
+
+#[test]
+fn a_log_shorter_than_its_recovery_point_is_refused() {
+    let (mut disk, size) = killed();
+    disk.recovery_point = 10;
+    let file = disk.mem.open(Path::new(LOG), OpenMode::ReadWrite).unwrap();
+    file.set_len(3 * size).unwrap();
+    for clean in [false, true] {
+        disk.clean = clean;
+        let error = disk.try_open().unwrap_err();
+        assert!(matches!(error, OpenLogError::DurableDataDamaged { .. }), "{error}");
+    }
+}
+
+#[test]
+fn only_segments_beyond_the_recovery_point_are_scanned() {
+    let size = batch(2, 0).size();
+    let mut disk = Disk::with(|config| config.segment_bytes = (2 * size) as i32);
+    let log = disk.create();
+    for _ in 0..6 {
+        append(&log, &batch(2, 0));
+    }
+    log.flush().unwrap();
+    append(&log, &batch(2, 0));
+    disk.recovery_point = log.recovery_point();
+    assert_eq!(disk.recovery_point, 12);
+    let (log, recovery) = disk.try_open().unwrap();
+    assert_eq!(recovery.segments_scanned, 1);
+    assert_eq!((log.segment_count(), log.log_end_offset()), (4, 14));
+    // A hole in a sealed segment is found if that one has to be scanned.
+    overwrite(&disk, LOG, size as u64 + 70, b"!");
+    assert!(disk.try_open().is_ok());
+    disk.recovery_point = 2;
+    assert!(matches!(disk.try_open().unwrap_err(), OpenLogError::Hole { .. }));
+}
+
+#[test]
+fn a_torn_segment_takes_later_ones_without_good_batches_along() {
+    let size = batch(2, 0).size();
+    let disk = Disk::with(|config| config.segment_bytes = (2 * size) as i32);
+    let log = disk.create();
+    for _ in 0..4 {
+        append(&log, &batch(2, 0));
+    }
+    overwrite(&disk, LOG, size as u64 + 62, b"!");
+    assert!(matches!(disk.try_open().unwrap_err(), OpenLogError::Hole { .. }));
+    overwrite(&disk, "/logs/topic-0/00000000000000000004.log", 0, &vec![0; 2 * size]);
+    let (log, recovery) = disk.try_open().unwrap();
+    assert_eq!((log.log_end_offset(), log.segment_count()), (2, 1));
+    assert_eq!(recovery.bytes_cut, 3 * size as u64);
+}
+
+#[test]
+fn leftovers_are_removed_and_an_unfinished_compaction_is_refused() {
+    let (disk, _) = killed();
+    for name in [
+        "00000000000000000000.log.deleted",
+        "00000000000000000000.log.cleaned",
+        "00000000000000000077.index",
+        "leader-epoch-checkpoint.tmp",
+        "partition.metadata",
+    ] {
+        crate::fs::replace_file(&disk.mem, &Disk::path().join(name), b"x").unwrap();
+    }
+    assert_eq!(disk.open().log_end_offset(), 10);
+    assert_eq!(disk.names(), ["00000000000000000000.log", "partition.metadata"]);
+    crate::fs::replace_file(&disk.mem, &Disk::path().join("0.log.swap"), b"x").unwrap();
+    assert!(matches!(disk.try_open().unwrap_err(), OpenLogError::UnfinishedCompaction { .. }));
+}
+
+#[test]
+fn damaged_snapshots_epochs_and_indexes_are_made_anew() {
+    let size = idempotent(1, 0, 2).size();
+    let mut disk = Disk::with(|config| config.segment_bytes = (2 * size) as i32);
+    let log = disk.create();
+    for number in 0..7 {
+        append(&log, &idempotent(1, number * 2, 2));
+    }
+    let log = disk.restart(log);
+    log.close().unwrap();
+    for name in disk.names() {
+        if !name.ends_with(".log") {
+            let bytes = b"?".repeat(if name.ends_with("index") { 7 } else { 20 });
+            crate::fs::replace_file(&disk.mem, &Disk::path().join(name), &bytes).unwrap();
+        }
+    }
+    for clean in [false, true] {
+        disk.clean = clean;
+        let log = disk.open();
+        assert_eq!(batches(&log, 0).len(), 7);
+        assert!(append(&log, &idempotent(1, 12, 2)).duplicate);
+        log.close().unwrap();
+    }
+}
+
+#[test]
+fn a_log_that_ends_before_its_start_begins_there() {
+    let (mut disk, _) = killed();
+    disk.log_start_offset = 50;
+    let log = disk.open();
+    assert_eq!((log.log_start_offset(), log.log_end_offset()), (50, 50));
+    assert_eq!(append(&log, &batch(1, 0)).base_offset, 50);
+}

@@ -1,0 +1,176 @@
+//! Cutting the end of a log off: what a replica does whose end differs from the leader's.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use thiserror::Error;
+
+use super::durable::NotDurable;
+use super::read::with_next_base;
+use super::{Log, Unwritable, Writer, WriterGuard, producers};
+use crate::fs::replace_file;
+use crate::leader_epoch_cache::LEADER_EPOCH_CHECKPOINT;
+use crate::segment::{Segment, SegmentError};
+
+/// Why a log was not cut.
+#[derive(Debug, Error)]
+pub enum TruncateError {
+    #[error(transparent)]
+    Unwritable(#[from] Unwritable),
+    #[error(transparent)]
+    NotDurable(#[from] NotDurable),
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    /// The log directory is offline now.
+    #[error("cannot truncate {log}: {source}")]
+    Io { log: String, source: io::Error },
+}
+
+impl Log {
+    /// Cuts off everything at and after `offset`, and the batch that it lies in. Returns whether
+    /// there was anything. Those who wait for more to become durable are told.
+    pub fn truncate_to(self: &Arc<Self>, offset: i64) -> Result<bool, TruncateError> {
+        let sync_lock = self.sync_lock.lock();
+        let mut writer = self.lock_to_write()?;
+        if offset >= writer.next_offset {
+            return Ok(false);
+        }
+        let segments = Vec::clone(&self.segments.load());
+        if segments.first().is_none_or(|first| first.base_offset() > offset) {
+            drop(writer);
+            drop(sync_lock);
+            self.truncate_fully_and_start_at(offset)?;
+            return Ok(true);
+        }
+        let kept = segments.partition_point(|segment| segment.base_offset() <= offset);
+        let (kept, cut) = segments.split_at_checked(kept).unwrap_or_default();
+        let Some(last) = kept.last() else { return Ok(false) };
+
+        // Readers must not be sent beyond the new end before the bytes go.
+        let position = self.position_of(last, offset)?;
+        last.activate_up_to(self.fs(), offset, position)?;
+        last.set_size(position);
+        self.log_start_offset.fetch_min(offset, Ordering::AcqRel);
+        writer.forget(cut);
+        writer.active = Arc::clone(last);
+        self.segments.store(Arc::new(kept.to_vec()));
+        self.set_end(&mut writer, offset);
+        let done = self.remove_cut(&mut writer, last, cut, position);
+        done.map_err(|error| self.truncate_error(error))?;
+        drop(writer);
+        self.truncate_waiters(offset);
+        Ok(true)
+    }
+
+    /// Empties the log; the next record gets `offset`.
+    pub fn truncate_fully_and_start_at(self: &Arc<Self>, offset: i64) -> Result<(), TruncateError> {
+        let _no_sync = self.sync_lock.lock();
+        let mut writer = self.lock_to_write()?;
+        let old = Vec::clone(&self.segments.load());
+        let new = Arc::new(Segment::new(Arc::clone(&self.path), offset));
+        writer.forget(&old);
+        writer.active = Arc::clone(&new);
+        writer.producers.clear();
+        self.segments.store(Arc::new(vec![new]));
+        // Before the end moves, so that start <= end holds for every reader.
+        self.log_start_offset.store(offset.min(self.log_end_offset()), Ordering::Release);
+        self.set_end(&mut writer, offset);
+        self.log_start_offset.store(offset, Ordering::Release);
+        // An empty log has nothing to lose.
+        self.durable_end.store(offset, Ordering::Release);
+        self.recovery_point.store(offset, Ordering::Release);
+        writer.epochs.clear();
+        let removed = self.remove_all(&mut writer, &old);
+        removed.map_err(|error| self.truncate_error(error))?;
+        drop(writer);
+        self.truncate_waiters(offset);
+        Ok(())
+    }
+
+    /// Where the batch begins in `segment` that holds `offset`.
+    fn position_of(&self, segment: &Arc<Segment>, offset: i64) -> Result<u64, SegmentError> {
+        let end = self.end.load();
+        let segments = self.segments.load();
+        let next = with_next_base(&segments, 0)
+            .find(|(candidate, _)| Arc::ptr_eq(candidate, segment))
+            .and_then(|(_, next)| next);
+        self.limit(segment, next, offset, &end)
+    }
+
+    fn set_end(&self, writer: &mut Writer, offset: i64) {
+        writer.next_offset = offset;
+        writer.first_syncing = None;
+        writer.first_undurable = writer.first_undurable.filter(|first| *first < offset);
+        self.durable_end.fetch_min(offset, Ordering::AcqRel);
+        self.recovery_point.fetch_min(offset, Ordering::AcqRel);
+        self.publish_end(writer, None);
+    }
+
+    /// Removes from the disk what was cut off, and brings producers and epochs back.
+    fn remove_cut(
+        &self,
+        writer: &mut WriterGuard<'_>,
+        last: &Arc<Segment>,
+        cut: &[Arc<Segment>],
+        position: u64,
+    ) -> io::Result<()> {
+        let offset = writer.next_offset;
+        for segment in cut {
+            self.remove_files(segment)?;
+        }
+        if let Some(file) = last.open_file() {
+            file.set_len(position)?;
+            file.sync_data()?;
+        }
+        if !self.fs().exists(&self.path)? {
+            return Ok(());
+        }
+        last.remove_index_files(self.fs())?;
+        let snapshots = producers::remove_beyond(self.fs(), &self.path, offset)?;
+        let segments = self.segments.load();
+        let (fs, dir) = (self.fs(), &self.path);
+        // Producers are not expired here: that needs the time, and `tick` does it.
+        let loaded = producers::load(fs, dir, snapshots, &segments, offset, 0, i64::MAX);
+        writer.producers = loaded.map_err(io::Error::other)?;
+        if writer.epochs.truncate_from_end(offset) {
+            self.write_epochs_now(writer)?;
+        }
+        self.fs().sync_dir(&self.path)
+    }
+
+    fn remove_all(&self, writer: &mut Writer, old: &[Arc<Segment>]) -> io::Result<()> {
+        if !self.fs().exists(&self.path)? && writer.next_offset == 0 {
+            return Ok(());
+        }
+        // The file's name holds the next offset from now on.
+        self.make_active_file(writer)?;
+        self.fs().sync_dir(&self.path)?;
+        for segment in old {
+            self.remove_files(segment)?;
+        }
+        producers::remove_beyond(self.fs(), &self.path, -1)?;
+        self.write_epochs_now(writer)?;
+        self.fs().sync_dir(&self.path)
+    }
+
+    fn write_epochs_now(&self, writer: &Writer) -> io::Result<()> {
+        replace_file(self.fs(), &self.path.join(LEADER_EPOCH_CHECKPOINT), &writer.epochs.encode())
+    }
+
+    fn truncate_error(&self, source: io::Error) -> TruncateError {
+        // Half of it may have been done: what the log holds is no longer known.
+        let what = format!("cannot truncate {}: {source}", self.topic_partition);
+        self.context.dir.take_offline(&what);
+        TruncateError::Io { log: self.topic_partition.to_string(), source }
+    }
+}
+
+impl Writer {
+    /// The segments are not part of the log any more.
+    fn forget(&mut self, cut: &[Arc<Segment>]) {
+        let is_cut = |segment: &Arc<Segment>| cut.iter().any(|other| Arc::ptr_eq(other, segment));
+        self.unsynced.retain(|segment| !is_cut(segment));
+        self.unsealed.retain(|segment| !is_cut(segment));
+    }
+}

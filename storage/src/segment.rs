@@ -1,0 +1,390 @@
+//! One segment of a log: a `.log` file of record batches with its sparse indexes.
+//!
+//! Only the last segment of a log, the active one, is written, by one writer at a time (the log's
+//! lock sees to that); any number of readers read at the same time. Readers may read `size` bytes
+//! and no more: it is published after the bytes have been written.
+//!
+//! A segment has no file until the first append, and opens the file of an old segment when it is
+//! first asked for, so that many partitions cost little.
+
+pub(crate) mod files;
+pub(crate) mod recover;
+pub(crate) mod scan;
+pub(crate) mod search;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, IoSlice};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use protocol_codec::records::BatchHeader;
+use thiserror::Error;
+
+use crate::fs::{File, Fs, OpenMode, write_all_at};
+use crate::index::offset::OffsetEntry;
+use crate::index::time::TimeEntry;
+use crate::index::{Index, IndexEntry};
+use files::{LOG_SUFFIX, OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX};
+
+/// "No timestamp", as in record batches.
+pub(crate) const NO_TIMESTAMP: i64 = -1;
+
+/// Why a segment could not be read.
+#[derive(Debug, Error)]
+pub enum SegmentError {
+    /// The operating system failed.
+    #[error("cannot read {}: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    /// The bytes are not what was written.
+    #[error("{} is damaged at position {position}: {reason}", path.display())]
+    Corrupt { path: PathBuf, position: u64, reason: String },
+}
+
+/// A timestamp and the offset it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TimestampOffset {
+    pub(crate) timestamp: i64,
+    pub(crate) offset: i64,
+}
+
+/// What a segment has to know of a batch that is appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BatchFacts {
+    pub(crate) base_offset: i64,
+    pub(crate) last_offset: i64,
+    pub(crate) max_timestamp: i64,
+    pub(crate) size: u64,
+}
+
+impl From<&BatchHeader> for BatchFacts {
+    fn from(header: &BatchHeader) -> Self {
+        Self {
+            base_offset: header.base_offset,
+            last_offset: header.last_offset(),
+            max_timestamp: header.max_timestamp,
+            size: header.size() as u64,
+        }
+    }
+}
+
+/// One segment; shared by its writer and its readers.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    base_offset: i64,
+    dir: Arc<Path>,
+    log: OnceLock<Arc<dyn File>>,
+    /// Bytes of whole batches in the `.log` file.
+    size: AtomicU64,
+    /// When the file was last written before this process opened it; 0 for a new segment.
+    modified_ms: i64,
+    /// When this process first asked whether to roll it.
+    created_ms: OnceLock<i64>,
+    indexes: RwLock<Indexes>,
+}
+
+/// The indexes and what goes into their next entries.
+#[derive(Debug)]
+pub(crate) struct Indexes {
+    /// False for a segment that was found on the disk and not asked for yet.
+    loaded: bool,
+    pub(crate) offsets: Index<OffsetEntry>,
+    pub(crate) times: Index<TimeEntry>,
+    bytes_since_entry: u64,
+    pub(crate) max_timestamp: TimestampOffset,
+    /// Largest timestamp of the first batch: rolling by time counts from it.
+    first_timestamp: Option<i64>,
+}
+
+impl Indexes {
+    fn empty(base_offset: i64, loaded: bool) -> Self {
+        Self {
+            loaded,
+            offsets: Index::EMPTY,
+            times: Index::EMPTY,
+            bytes_since_entry: 0,
+            max_timestamp: TimestampOffset { timestamp: NO_TIMESTAMP, offset: base_offset },
+            first_timestamp: None,
+        }
+    }
+
+    /// Takes a batch at `position` over into the indexes, as Kafka does.
+    fn note(&mut self, base_offset: i64, batch: &BatchFacts, position: u64, interval: u64) {
+        if self.first_timestamp.is_none() {
+            self.first_timestamp = Some(batch.max_timestamp);
+        }
+        if batch.max_timestamp > self.max_timestamp.timestamp {
+            let (timestamp, offset) = (batch.max_timestamp, batch.last_offset);
+            self.max_timestamp = TimestampOffset { timestamp, offset };
+        }
+        if self.bytes_since_entry > interval
+            && let Some(relative_offset) = relative(base_offset, batch.last_offset)
+            && let Ok(position) = u32::try_from(position)
+        {
+            self.offsets.push(OffsetEntry { relative_offset, position });
+            self.note_time(base_offset);
+            self.bytes_since_entry = 0;
+        }
+        self.bytes_since_entry += batch.size;
+    }
+
+    /// Adds the largest timestamp so far to the time index, if it is larger than the last entry.
+    fn note_time(&mut self, base_offset: i64) {
+        let last = match &self.times {
+            Index::Memory(entries) => entries.last().copied(),
+            Index::Disk { .. } => return,
+        };
+        let TimestampOffset { timestamp, offset } = self.max_timestamp;
+        if timestamp > last.map_or(NO_TIMESTAMP, |last| last.timestamp)
+            && let Some(relative_offset) = relative(base_offset, offset)
+        {
+            self.times.push(TimeEntry { timestamp, relative_offset });
+        }
+    }
+}
+
+/// `offset` relative to `base_offset`, if an index entry can hold it. Kafka reads the field as a
+/// signed number, so only half of its range is used.
+pub(crate) fn relative(base_offset: i64, offset: i64) -> Option<u32> {
+    let relative = i32::try_from(offset.checked_sub(base_offset)?).ok()?;
+    u32::try_from(relative).ok()
+}
+
+impl Segment {
+    /// A segment without files: they come with the first append.
+    pub(crate) fn new(dir: Arc<Path>, base_offset: i64) -> Self {
+        Self {
+            base_offset,
+            dir,
+            log: OnceLock::new(),
+            size: AtomicU64::new(0),
+            modified_ms: 0,
+            created_ms: OnceLock::new(),
+            indexes: RwLock::new(Indexes::empty(base_offset, true)),
+        }
+    }
+
+    /// A segment that was found on the disk. Nothing is opened or checked yet.
+    pub(crate) fn existing(fs: &dyn Fs, dir: Arc<Path>, base_offset: i64) -> io::Result<Self> {
+        let metadata = fs.metadata(&files::path(&dir, base_offset, LOG_SUFFIX))?;
+        let mut segment = Self::new(dir, base_offset);
+        segment.size = AtomicU64::new(metadata.len);
+        segment.modified_ms = metadata.modified_ms;
+        segment.indexes = RwLock::new(Indexes::empty(base_offset, false));
+        Ok(segment)
+    }
+
+    pub(crate) fn base_offset(&self) -> i64 {
+        self.base_offset
+    }
+
+    /// Bytes that may be read.
+    pub(crate) fn size(&self) -> u64 {
+        self.size.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn path(&self, suffix: &str) -> PathBuf {
+        files::path(&self.dir, self.base_offset, suffix)
+    }
+
+    /// The `.log` file, opened now if it was not.
+    pub(crate) fn file(&self, fs: &dyn Fs) -> Result<&Arc<dyn File>, SegmentError> {
+        if let Some(file) = self.log.get() {
+            return Ok(file);
+        }
+        let path = self.path(LOG_SUFFIX);
+        match fs.open(&path, OpenMode::ReadWrite) {
+            Ok(file) => Ok(self.log.get_or_init(|| file)),
+            Err(source) => Err(SegmentError::Io { path, source }),
+        }
+    }
+
+    /// The `.log` file if the segment has one open, without touching the disk.
+    pub(crate) fn open_file(&self) -> Option<&Arc<dyn File>> {
+        self.log.get()
+    }
+
+    /// Makes the `.log` file of a new segment. Returns whether it was made.
+    pub(crate) fn create_file(&self, fs: &dyn Fs) -> io::Result<bool> {
+        if self.log.get().is_some() {
+            return Ok(false);
+        }
+        let file = fs.open(&self.path(LOG_SUFFIX), OpenMode::Create)?;
+        // A leftover of an earlier log under the same name must not shine through.
+        file.set_len(self.size())?;
+        self.log.get_or_init(|| file);
+        Ok(true)
+    }
+
+    /// Writes one batch behind the others. Called by the log's one writer, after `create_file`.
+    ///
+    /// On an error the file is cut back; if that fails too, the error says so and what is behind
+    /// `size` is not known: the caller must not write here again.
+    pub(crate) fn append(
+        &self,
+        parts: &mut [IoSlice<'_>],
+        batch: &BatchFacts,
+        index_interval_bytes: u64,
+    ) -> Result<(), WriteError> {
+        let position = self.size.load(Ordering::Relaxed);
+        debug_assert_eq!(parts.iter().map(|part| part.len() as u64).sum::<u64>(), batch.size);
+        debug_assert!(batch.base_offset >= self.base_offset);
+        let Some(file) = self.log.get() else {
+            return Err(WriteError { error: io::ErrorKind::NotFound.into(), cut_back: true });
+        };
+        if let Err(error) = write_all_at(&**file, parts, position) {
+            let cut_back = file.set_len(position).is_ok();
+            return Err(WriteError { error, cut_back });
+        }
+        self.indexes.write().note(self.base_offset, batch, position, index_interval_bytes);
+        self.size.store(position + batch.size, Ordering::Release);
+        Ok(())
+    }
+
+    /// Whether the next append must go to a new segment because an index has no room.
+    pub(crate) fn is_index_full(&self, index_bytes: i32) -> bool {
+        let bytes = usize::try_from(index_bytes).unwrap_or(0);
+        let indexes = self.indexes.read();
+        indexes.offsets.len() >= (bytes / OffsetEntry::BYTES).max(1)
+            || indexes.times.len() >= (bytes / TimeEntry::BYTES).max(1)
+    }
+
+    /// Largest timestamp of the first batch, once there is one.
+    pub(crate) fn first_timestamp(&self) -> Option<i64> {
+        self.indexes.read().first_timestamp
+    }
+
+    /// When the segment came into being, as far as this process knows.
+    pub(crate) fn created_ms(&self, now_ms: i64) -> i64 {
+        *self.created_ms.get_or_init(|| now_ms)
+    }
+
+    /// The largest timestamp and the last offset of the batch that holds it; -1 when no record
+    /// has one.
+    pub(crate) fn max_timestamp(&self, fs: &dyn Fs) -> Result<TimestampOffset, SegmentError> {
+        Ok(self.indexes(fs)?.max_timestamp)
+    }
+
+    /// What retention by time goes by: the largest timestamp, or else the time of the last write.
+    pub(crate) fn largest_timestamp(&self, fs: &dyn Fs) -> Result<i64, SegmentError> {
+        let timestamp = self.max_timestamp(fs)?.timestamp;
+        Ok(if timestamp >= 0 { timestamp } else { self.modified_ms })
+    }
+
+    /// The indexes, read from the disk now if they were not; rebuilt if they are of no use.
+    pub(crate) fn indexes(
+        &self,
+        fs: &dyn Fs,
+    ) -> Result<RwLockReadGuard<'_, Indexes>, SegmentError> {
+        let indexes = self.indexes.read();
+        if indexes.loaded {
+            return Ok(indexes);
+        }
+        drop(indexes);
+        let mut indexes = self.indexes.write();
+        if !indexes.loaded {
+            *indexes = self.load_indexes(fs)?;
+        }
+        Ok(RwLockWriteGuard::downgrade(indexes))
+    }
+
+    fn load_indexes(&self, fs: &dyn Fs) -> Result<Indexes, SegmentError> {
+        match self.read_indexes(fs) {
+            Ok(indexes) => Ok(indexes),
+            Err(reason) => {
+                let path = self.path(OFFSET_INDEX_SUFFIX);
+                tracing::warn!(path = %path.display(), %reason, "Rebuilding the indexes of a segment");
+                self.rebuild_indexes(fs)
+            }
+        }
+    }
+
+    fn read_indexes(&self, fs: &dyn Fs) -> io::Result<Indexes> {
+        let mut indexes = Indexes::empty(self.base_offset, true);
+        indexes.offsets = Index::open(fs, &self.path(OFFSET_INDEX_SUFFIX))?;
+        indexes.times = Index::open(fs, &self.path(TIME_INDEX_SUFFIX))?;
+        if let Some(last) = indexes.offsets.last()?
+            && u64::from(last.position) >= self.size()
+        {
+            let text = format!("the last entry points to {} of {}", last.position, self.size());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
+        match indexes.times.last()? {
+            Some(last) => {
+                let offset = self.base_offset + i64::from(last.relative_offset);
+                indexes.max_timestamp = TimestampOffset { timestamp: last.timestamp, offset };
+            }
+            None if self.size() > 0 => {
+                // Every sealed segment has at least its last entry, unless no record has a time.
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "no entry"));
+            }
+            None => {}
+        }
+        Ok(indexes)
+    }
+
+    /// Replaces the indexes, before the segment is shared or with the log's lock held.
+    pub(crate) fn set_indexes(&self, indexes: Indexes) {
+        *self.indexes.write() = indexes;
+    }
+
+    /// Ends the indexes and writes them out; from now on they are read from their files. Called
+    /// when the segment has got its last batch. The files are not synced; they are returned for
+    /// it. None if they are on the disk already, or nothing was ever written.
+    pub(crate) fn seal(&self, fs: &dyn Fs) -> io::Result<Option<[Arc<dyn File>; 2]>> {
+        if self.size() == 0 {
+            return Ok(None);
+        }
+        let mut indexes = self.indexes.write();
+        if !indexes.loaded {
+            return Ok(None);
+        }
+        indexes.note_time(self.base_offset);
+        let offsets = indexes.offsets.write_out(fs, &self.path(OFFSET_INDEX_SUFFIX))?;
+        let times = indexes.times.write_out(fs, &self.path(TIME_INDEX_SUFFIX))?;
+        let (Some(offsets), Some(times)) = (offsets, times) else { return Ok(None) };
+        indexes.offsets.seal(Arc::clone(&offsets));
+        indexes.times.seal(Arc::clone(&times));
+        Ok(Some([offsets, times]))
+    }
+
+    /// Removes the index files of a segment that goes on being written: they are made anew.
+    pub(crate) fn remove_index_files(&self, fs: &dyn Fs) -> io::Result<()> {
+        for suffix in [OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX] {
+            match fs.remove_file(&self.path(suffix)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the bytes durable that were written before the call.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        match self.log.get() {
+            Some(file) => file.sync_data(),
+            None => Ok(()),
+        }
+    }
+
+    /// Sets the number of bytes that may be read, after the file was cut to it.
+    pub(crate) fn set_size(&self, size: u64) {
+        self.size.store(size, Ordering::Release);
+    }
+}
+
+impl std::fmt::Display for Segment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.path(LOG_SUFFIX).display())
+    }
+}
+
+/// A failed append.
+#[derive(Debug)]
+pub(crate) struct WriteError {
+    pub(crate) error: io::Error,
+    /// Whether the file ends where it did before.
+    pub(crate) cut_back: bool,
+}
