@@ -1,6 +1,7 @@
 //! One scenario, two brokers: what Apache Kafka answers decides.
 
-use protocol_codec::ErrorCode;
+mod steps;
+
 use protocol_codec::messages::Request;
 use std::fmt::Debug;
 use std::sync::OnceLock;
@@ -10,9 +11,6 @@ use tests::kafka::Kafka;
 
 /// Differing lines that a failure shows.
 const DIFFERENCES_SHOWN: usize = 30;
-
-/// How often a condition is asked for before a scenario fails.
-const ATTEMPTS: usize = 10_000;
 
 /// The Kafka that all scenarios of this test run share. Scenarios use names of their own for topics
 /// and groups, so they do not see each other.
@@ -44,6 +42,10 @@ pub(crate) fn wire(scenario: impl Fn(&mut Session)) {
 
 /// A client whose questions and answers are written down.
 pub(crate) struct Session {
+    bootstrap: String,
+    /// The test, to name topics by.
+    name: String,
+    settled: usize,
     pub(crate) client: Client,
     transcript: String,
     masks: Vec<(String, String)>,
@@ -51,8 +53,12 @@ pub(crate) struct Session {
 
 impl Session {
     fn new(bootstrap: &str) -> Self {
+        let name = std::thread::current().name().unwrap_or("main").to_owned();
         let port = bootstrap.rsplit(':').next().unwrap_or_default();
         Self {
+            bootstrap: bootstrap.to_owned(),
+            name: name.replace(':', "-"),
+            settled: 0,
             client: Client::connect(bootstrap),
             transcript: String::new(),
             masks: vec![(format!("port: {port}"), "port: PORT".to_owned())],
@@ -81,38 +87,6 @@ impl Session {
             text = text.replace(from, to);
         }
         self.transcript += &text;
-    }
-
-    /// A topic of its own for the scenario; returns its id.
-    pub(crate) fn topic(&mut self, name: &str, partitions: i32) -> protocol_codec::Uuid {
-        use protocol_codec::messages::create_topics::{CreatableTopic, Request};
-        let topic = CreatableTopic {
-            name: name.into(),
-            num_partitions: partitions,
-            replication_factor: 1,
-            ..Default::default()
-        };
-        let request = Request { topics: vec![topic], timeout_ms: 30_000, ..Default::default() };
-        let answer = self.client.call(7, &request);
-        let topic = &answer.topics[0];
-        assert_eq!(topic.error_code, ErrorCode::None as i16, "{topic:?}");
-        self.mask(topic.topic_id, &format!("ID OF {name}"));
-        self.wait_until_served(name);
-        topic.topic_id
-    }
-
-    /// Kafka answers CreateTopics before its own metadata shows the topic.
-    fn wait_until_served(&mut self, name: &str) {
-        use protocol_codec::messages::metadata::{MetadataRequestTopic, Request};
-        let topic = MetadataRequestTopic { name: Some(name.into()), ..Default::default() };
-        let request = Request { topics: Some(vec![topic]), ..Default::default() };
-        let served = (0..ATTEMPTS).any(|_| {
-            let answer = self.client.call(9, &request);
-            let topic = &answer.topics[0];
-            topic.error_code == 0
-                && topic.partitions.iter().all(|partition| partition.leader_id >= 0)
-        });
-        assert!(served, "{name} was created but is never served");
     }
 }
 

@@ -1,0 +1,153 @@
+//! Steps that many scenarios share: topics, records, coordinators.
+
+use super::Session;
+use bytes::Bytes;
+use protocol_codec::messages::{
+    create_topics, find_coordinator, heartbeat, join_group, list_offsets, produce,
+};
+use protocol_codec::records::BatchBuilder;
+use protocol_codec::wire::Records;
+use protocol_codec::{ErrorCode, Uuid};
+use tests::client::Client;
+
+/// How often a condition is asked for before a scenario fails.
+const ATTEMPTS: usize = 10_000;
+
+/// The time of every record, long ago for every test run.
+const TIMESTAMP: i64 = 1_700_000_000_000;
+
+impl Session {
+    /// Another connection to the same broker.
+    pub(crate) fn connect(&self) -> Client {
+        Client::connect(&self.bootstrap)
+    }
+
+    /// A topic of its own for the scenario; returns its id.
+    pub(crate) fn topic(&mut self, name: &str, partitions: i32) -> Uuid {
+        let topic = create_topics::CreatableTopic {
+            name: name.into(),
+            num_partitions: partitions,
+            replication_factor: 1,
+            ..Default::default()
+        };
+        let request = create_topics::Request {
+            topics: vec![topic],
+            timeout_ms: 30_000,
+            ..Default::default()
+        };
+        let answer = self.client.call(7, &request);
+        let topic = &answer.topics[0];
+        assert_eq!(topic.error_code, ErrorCode::None.code(), "{topic:?}");
+        self.mask(topic.topic_id, &format!("ID OF {name}"));
+        self.wait_until_served(name, partitions);
+        topic.topic_id
+    }
+
+    /// Waits until everything decided so far is to be seen. Kafka's brokers follow the metadata log at
+    /// their own pace, in its order: once a new topic is served, all that came before it is too.
+    pub(crate) fn settle(&mut self) {
+        self.settled += 1;
+        let name = format!("settled-{}-{}", self.name, self.settled);
+        let _ = self.topic(&name, 1);
+    }
+
+    /// Kafka answers CreateTopics before it serves the partitions, and shows them before that too.
+    fn wait_until_served(&mut self, name: &str, partitions: i32) {
+        let latest = |partition| list_offsets::ListOffsetsPartition {
+            partition_index: partition,
+            timestamp: -1,
+            ..Default::default()
+        };
+        let topic = list_offsets::ListOffsetsTopic {
+            name: name.into(),
+            partitions: (0..partitions).map(latest).collect(),
+        };
+        let request =
+            list_offsets::Request { replica_id: -1, topics: vec![topic], ..Default::default() };
+        let served = (0..ATTEMPTS).any(|_| {
+            let answer = self.client.call(5, &request);
+            answer.topics[0].partitions.iter().all(|partition| partition.error_code == 0)
+        });
+        assert!(served, "{name} was created but is never served");
+    }
+
+    /// Appends one batch.
+    pub(crate) fn produce(&mut self, topic: &str, partition: i32, values: &[&str]) {
+        self.append(topic, partition, BatchBuilder::new(), values);
+    }
+
+    /// Appends one batch of an idempotent producer to partition 0.
+    pub(crate) fn produce_with_sequence(
+        &mut self,
+        topic: &str,
+        producer_id: i64,
+        sequence: i32,
+        values: &[&str],
+    ) {
+        self.append(topic, 0, BatchBuilder::new().producer(producer_id, 0, sequence), values);
+    }
+
+    fn append(&mut self, topic: &str, partition: i32, mut builder: BatchBuilder, values: &[&str]) {
+        for value in values {
+            builder.append(TIMESTAMP, None, Some(value.as_bytes()), &[]).expect("a small batch");
+        }
+        let records: Bytes = builder.build().expect("a small batch");
+        let data = produce::PartitionProduceData {
+            index: partition,
+            records: Some(Records::Memory(records)),
+        };
+        let topic_data = vec![produce::TopicProduceData {
+            name: topic.into(),
+            partition_data: vec![data],
+            ..Default::default()
+        }];
+        let request =
+            produce::Request { transactional_id: None, acks: -1, timeout_ms: 30_000, topic_data };
+        let answer = self.client.call(9, &request);
+        let partition = &answer.responses[0].partition_responses[0];
+        assert_eq!(partition.error_code, ErrorCode::None.code(), "{partition:?}");
+    }
+
+    /// Asks for the group's coordinator until there is one: the first question makes the internal
+    /// topic, and the coordinator has to load it.
+    pub(crate) fn wait_for_coordinator(&mut self, group: &str) {
+        let find = find_coordinator::Request {
+            coordinator_keys: vec![group.into()],
+            ..Default::default()
+        };
+        let found =
+            (0..ATTEMPTS).any(|_| self.client.call(4, &find).coordinators[0].error_code == 0);
+        assert!(found, "no coordinator for {group}");
+        let stranger = heartbeat::Request {
+            group_id: group.into(),
+            member_id: "stranger".into(),
+            ..Default::default()
+        };
+        let busy = [ErrorCode::CoordinatorLoadInProgress, ErrorCode::NotCoordinator];
+        let loaded = (0..ATTEMPTS).any(|_| {
+            let code = self.client.call(4, &stranger).error_code;
+            !busy.iter().any(|one| one.code() == code)
+        });
+        assert!(loaded, "the coordinator of {group} never loads");
+    }
+
+    /// Beats as a member until the group rebalances, then joins again.
+    pub(crate) fn await_rebalance(
+        &mut self,
+        group: &str,
+        joined: &join_group::Response,
+        again: &join_group::Request,
+    ) -> join_group::Response {
+        let beat = heartbeat::Request {
+            group_id: group.into(),
+            generation_id: joined.generation_id,
+            member_id: joined.member_id.clone(),
+            group_instance_id: None,
+        };
+        let rebalances = (0..ATTEMPTS).any(|_| {
+            self.client.call(3, &beat).error_code == ErrorCode::RebalanceInProgress.code()
+        });
+        assert!(rebalances, "{group} does not rebalance");
+        self.client.call(3, again)
+    }
+}
