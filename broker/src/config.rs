@@ -19,6 +19,7 @@ mod log_config;
 pub mod properties;
 mod providers;
 mod reader;
+pub mod rules;
 pub mod settings;
 pub mod table;
 pub mod value;
