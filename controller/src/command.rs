@@ -221,6 +221,17 @@ pub struct ReplicaDirectory {
     pub directory: Uuid,
 }
 
+impl ConfigOperation {
+    pub(crate) fn lacks_value(&self) -> bool {
+        match self {
+            ConfigOperation::Set(value)
+            | ConfigOperation::Append(value)
+            | ConfigOperation::Subtract(value) => value.is_none(),
+            ConfigOperation::Delete => false,
+        }
+    }
+}
+
 impl ApiError {
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         ApiError { code, message: Some(message.into()) }

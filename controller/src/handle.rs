@@ -20,6 +20,10 @@ const COMMANDS_IN_FLIGHT_MAX: usize = 1024;
 /// Room in the queue beyond the commands, for events of other kinds.
 const OTHER_EVENTS_MAX: usize = 16;
 
+/// Entries that stay in the log of a quorum after a snapshot, so that a follower that lags a little
+/// need not get the whole state.
+const ENTRIES_KEPT_FOR_FOLLOWERS: u64 = 1000;
+
 /// What a node needs to know of itself and its quorum.
 #[derive(Clone, Debug)]
 pub struct ControllerConfig {
@@ -46,6 +50,15 @@ impl ControllerConfig {
             cluster_id: Some(cluster_id.into()),
             snapshot_bytes: Self::SNAPSHOT_BYTES_DEFAULT,
         }
+    }
+
+    pub(crate) fn is_sole_voter(&self) -> bool {
+        self.voters == [self.node_id]
+    }
+
+    /// How many entries stay in the log when a snapshot covers them.
+    pub(crate) fn entries_kept(&self) -> u64 {
+        if self.is_sole_voter() { 0 } else { ENTRIES_KEPT_FOR_FOLLOWERS }
     }
 }
 

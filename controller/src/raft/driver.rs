@@ -145,7 +145,7 @@ impl Driver {
     fn snapshot_if_due(&mut self) -> Result<(), NodeError> {
         if let Some(written) = self.snapshots.take_finished() {
             match written {
-                Ok(position) => self.node.compact(position)?,
+                Ok((at, bytes)) => self.node.snapshot_written(at, bytes)?,
                 // The log still holds everything; the next snapshot is tried when it has grown.
                 Err(error) => tracing::warn!(%error, "Cannot write a metadata snapshot"),
             }
@@ -156,7 +156,7 @@ impl Driver {
             self.snapshots.start(move || {
                 let bytes = super::snapshot::encode(&image);
                 writer.write(image.last_applied, &bytes)?;
-                Ok(image.last_applied)
+                Ok((image.last_applied, bytes.len()))
             });
         }
         Ok(())
@@ -167,15 +167,18 @@ impl Driver {
 /// nothing hurries.
 #[derive(Debug, Default)]
 struct SnapshotThread {
-    thread: Option<std::thread::JoinHandle<Result<LogPosition, StoreError>>>,
+    thread: Option<std::thread::JoinHandle<SnapshotWritten>>,
 }
+
+/// Position and size of what was written.
+type SnapshotWritten = Result<(LogPosition, usize), StoreError>;
 
 impl SnapshotThread {
     fn is_running(&self) -> bool {
         self.thread.is_some()
     }
 
-    fn start(&mut self, write: impl FnOnce() -> Result<LogPosition, StoreError> + Send + 'static) {
+    fn start(&mut self, write: impl FnOnce() -> SnapshotWritten + Send + 'static) {
         let builder = std::thread::Builder::new().name("metadata-snapshot".to_owned());
         match builder.spawn(write) {
             Ok(thread) => self.thread = Some(thread),
@@ -183,7 +186,7 @@ impl SnapshotThread {
         }
     }
 
-    fn take_finished(&mut self) -> Option<Result<LogPosition, StoreError>> {
+    fn take_finished(&mut self) -> Option<SnapshotWritten> {
         let thread = self.thread.take_if(|thread| thread.is_finished())?;
         thread.join().ok()
     }

@@ -71,6 +71,8 @@ pub struct Node {
     /// The term in which this node leads, 0 when it does not.
     leader_term: u64,
     bytes_since_snapshot: u64,
+    /// The size of the last snapshot.
+    snapshot_bytes: u64,
     outgoing: Vec<Message>,
 }
 
@@ -95,13 +97,17 @@ impl Node {
     /// A node that goes on where its store ends.
     pub fn new(
         config: ControllerConfig,
-        store: Box<dyn RaftStore>,
+        mut store: Box<dyn RaftStore>,
         rules: Arc<dyn ConfigRules>,
     ) -> Result<Node, NodeError> {
-        let image = match store.read_snapshot()? {
-            Some((_, bytes)) => snapshot::decode(&bytes)?,
-            None => MetadataImage::default(),
-        };
+        let mut snapshot_bytes = 0;
+        let mut image = MetadataImage::default();
+        if let Some((at, bytes)) = store.read_snapshot()? {
+            image = snapshot::decode(&bytes)?;
+            snapshot_bytes = bytes.len() as u64;
+            // The stop may have come between the snapshot and this.
+            store.compact(at, config.entries_kept())?;
+        }
         let raft_config = raft::Config {
             id: raft_id(config.node_id),
             election_tick: ELECTION_TICKS,
@@ -114,8 +120,9 @@ impl Node {
             ..raft::Config::default()
         };
         let voters = config.voters.iter().map(|id| raft_id(*id)).collect();
+        let storage = RaftStorage::new(store, voters, image.last_applied.index);
         let logger = slog::Logger::root(slog::Discard, slog::o!());
-        let raw = RawNode::new(&raft_config, RaftStorage::new(store, voters), &logger)?;
+        let raw = RawNode::new(&raft_config, storage, &logger)?;
         Ok(Node {
             config,
             rules,
@@ -127,13 +134,14 @@ impl Node {
             waiting: VecDeque::new(),
             leader_term: 0,
             bytes_since_snapshot: 0,
+            snapshot_bytes,
             outgoing: Vec::new(),
         })
     }
 
     /// Whether this node is the only voter: it needs no ticks and no election timeout.
     pub fn is_sole_voter(&self) -> bool {
-        self.config.voters == [self.config.node_id]
+        self.config.is_sole_voter()
     }
 
     /// Asks for the leadership now. A sole voter has it at once.
@@ -222,6 +230,7 @@ impl Node {
                 self.process_ready()?;
             }
             self.check_cluster_id()?;
+            self.rebase_speculative();
             self.publish(listener, publish);
             self.answer();
             self.become_ready(now_ms);
@@ -352,6 +361,17 @@ impl Node {
         }
     }
 
+    /// When nothing is under way, the speculative image says the same as the replayed one: they
+    /// shall also share the memory.
+    fn rebase_speculative(&mut self) {
+        if let Some(speculative) = &mut self.speculative
+            && speculative.last_applied == self.image.last_applied
+        {
+            debug_assert_eq!(*speculative, self.image, "replay gives what was decided");
+            *speculative = self.image.clone();
+        }
+    }
+
     /// What was proposed may still be committed by the next leader: nobody knows here.
     fn lose_leadership(&mut self) {
         self.speculative = None;
@@ -374,19 +394,21 @@ impl Node {
         std::mem::take(&mut self.outgoing)
     }
 
-    /// What a snapshot is due to be made of, if the log has grown enough since the last one.
+    /// What a snapshot is due to be made of, if the log has grown enough since the last one: by the
+    /// configured size, and by as much as a snapshot takes, so that a large cluster does not write
+    /// its state again and again.
     pub fn snapshot_due(&mut self) -> Option<(MetadataImage, Arc<dyn SnapshotWriter>)> {
-        if self.bytes_since_snapshot < self.config.snapshot_bytes {
+        if self.bytes_since_snapshot < self.config.snapshot_bytes.max(self.snapshot_bytes) {
             return None;
         }
         self.bytes_since_snapshot = 0;
         Some((self.image.clone(), self.raw.store().store.snapshot_writer()))
     }
 
-    /// Drops what a written snapshot covers from the log.
-    pub fn compact(&mut self, snapshot: LogPosition) -> Result<(), NodeError> {
-        let keep = if self.is_sole_voter() { 0 } else { ENTRIES_KEPT_FOR_FOLLOWERS };
-        Ok(self.raw.mut_store().store.compact(snapshot, keep)?)
+    /// Drops what a written snapshot of this size covers from the log.
+    pub fn snapshot_written(&mut self, at: LogPosition, bytes: usize) -> Result<(), NodeError> {
+        self.snapshot_bytes = bytes as u64;
+        Ok(self.raw.mut_store().store.compact(at, self.config.entries_kept())?)
     }
 
     /// What is replayed, published or not.
@@ -430,10 +452,6 @@ const ELECTION_TICKS: usize = 10;
 const HEARTBEAT_TICKS: usize = 2;
 const MESSAGE_BYTES_MAX: u64 = 1024 * 1024;
 const MESSAGES_IN_FLIGHT_MAX: usize = 64;
-
-/// Entries that stay in the log of a quorum after a snapshot, so that a follower that lags a little
-/// need not get the whole state.
-const ENTRIES_KEPT_FOR_FOLLOWERS: u64 = 1000;
 
 /// Raft's id of a node: raft takes 0 for nobody.
 fn raft_id(node_id: i32) -> u64 {

@@ -4,6 +4,7 @@
 //! <metadata log dir>/__cluster_metadata-1/
 //!     raft/                                sled: conf, db, blobs
 //!     00000000000000000042-0000000003.checkpoint    snapshot of index 42, term 3
+//!     durable                              the last entry that is known to be durable
 //!     reserve                              space given back when the disk is full at a start
 //! ```
 //!
@@ -26,6 +27,7 @@ use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use raft::eraftpb::{Entry, HardState};
 
@@ -36,7 +38,7 @@ use crate::image::LogPosition;
 mod files;
 mod values;
 
-use self::files::{SnapshotFiles, sync_dir};
+use self::files::{DurableMark, SnapshotFiles, sync_dir};
 use self::values::{Key, PIECE_SIZE_MAX};
 
 /// The name of the directory. Kafka 4.x passes over a partition directory of its metadata topic, so
@@ -67,6 +69,7 @@ pub struct SledStore {
     /// How many pieces each of these entries has.
     pieces: Vec<u16>,
     snapshots: Arc<SnapshotFiles>,
+    durable: DurableMark,
 }
 
 impl SledStore {
@@ -87,6 +90,7 @@ impl SledStore {
             .open(&db_path)
             .map_err(files::io("open", &db_path))?;
         let snapshots = Arc::new(SnapshotFiles::open(&path)?);
+        let durable = DurableMark::open(&path)?;
         let mut store = SledStore {
             tree,
             db_file,
@@ -96,6 +100,7 @@ impl SledStore {
             terms: Vec::new(),
             pieces: Vec::new(),
             snapshots,
+            durable,
         };
         if fresh {
             let mut batch = sled::Batch::default();
@@ -137,7 +142,15 @@ impl SledStore {
             self.truncated = LogPosition { index, term };
         }
         self.load_entries()?;
-        self.meet_snapshot()
+        self.meet_snapshot()?;
+        let (durable, last) = (self.durable.at(), self.last());
+        if durable.index > last.index {
+            return Err(self.corrupt(format!(
+                "the log ends at entry {} but went to entry {} before",
+                last.index, durable.index
+            )));
+        }
+        Ok(())
     }
 
     /// Notes term and piece count of every entry; none may be missing or incomplete.
@@ -188,6 +201,7 @@ impl SledStore {
     }
 
     fn replace_log_by(&mut self, snapshot: LogPosition) -> Result<(), StoreError> {
+        self.durable.lower(snapshot)?;
         let mut batch = sled::Batch::default();
         for (index, pieces) in (self.truncated.index + 1..).zip(&self.pieces) {
             values::remove_entry(&mut batch, index, *pieces);
@@ -197,7 +211,7 @@ impl SledStore {
         self.truncated = snapshot;
         self.terms.clear();
         self.pieces.clear();
-        Ok(())
+        self.durable.set(snapshot)
     }
 
     fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
@@ -301,6 +315,9 @@ impl RaftStore for SledStore {
             for (index, pieces) in (first.index..).zip(&self.pieces[kept..]) {
                 values::remove_entry(&mut batch, index, *pieces);
             }
+            let index = first.index - 1;
+            let term = self.term(index).unwrap_or_default();
+            self.durable.lower(LogPosition { index, term })?;
         }
         let mut added = Vec::with_capacity(entries.len());
         for entry in entries {
@@ -328,7 +345,7 @@ impl RaftStore for SledStore {
         if let Some(hard_state) = hard_state {
             self.hard_state = hard_state.clone();
         }
-        Ok(())
+        self.durable.set(self.last())
     }
 
     fn read_snapshot(&self) -> Result<Option<(LogPosition, Vec<u8>)>, StoreError> {
@@ -374,27 +391,39 @@ impl RaftStore for SledStore {
 /// Opens sled. It asserts where it meets damage, so a panic is taken for damage too. Its own
 /// snapshot of the page table is only a shortcut: when it cannot be read, sled does without.
 fn open_sled(path: &Path) -> Result<sled::Db, StoreError> {
-    let open = || {
-        let config = sled::Config::new()
-            .path(path.join("raft"))
-            .cache_capacity(CACHE_BYTES)
-            .flush_every_ms(None)
-            .mode(sled::Mode::LowSpace);
-        catch_unwind(AssertUnwindSafe(|| config.open())).unwrap_or_else(|_| {
-            Err(sled::Error::ReportableBug("it panics while it is opened".to_owned()))
-        })
+    let sled_dir = path.join("raft");
+    let first = match try_open_sled(&sled_dir) {
+        Ok(tree) => return Ok(tree),
+        Err(error @ sled::Error::Io(_)) => return Err(sled_error(path, error)),
+        Err(error) => error,
     };
-    match open() {
-        Ok(tree) => Ok(tree),
-        Err(sled::Error::Io(source)) => {
-            Err(StoreError::Io { action: "open", path: path.join("raft"), source })
-        }
-        Err(first) => {
-            if files::remove_sled_snapshots(&path.join("raft")) == 0 {
-                return Err(sled_error(path, first));
+    if files::remove_sled_snapshots(&sled_dir) == 0 {
+        return Err(sled_error(path, first));
+    }
+    tracing::warn!(error = %first, "Opening the metadata store without its shortcut file");
+    try_open_sled(&sled_dir).map_err(|source| sled_error(path, source))
+}
+
+/// sled locks its file, and a store that was dropped in this process holds the lock until sled's
+/// own threads have noticed. Other processes are kept out by the log directory's lock.
+fn try_open_sled(sled_dir: &Path) -> sled::Result<sled::Db> {
+    const ATTEMPTS: u32 = 100;
+    const PAUSE: Duration = Duration::from_millis(20);
+    let mut attempt = 1;
+    loop {
+        let config =
+            sled::Config::new().path(sled_dir).cache_capacity(CACHE_BYTES).flush_every_ms(None);
+        let opened = catch_unwind(AssertUnwindSafe(|| config.open())).unwrap_or_else(|_| {
+            Err(sled::Error::ReportableBug("it panics while it is opened".to_owned()))
+        });
+        match opened {
+            Err(sled::Error::Io(error))
+                if attempt < ATTEMPTS && error.to_string().contains("could not acquire lock") =>
+            {
+                std::thread::sleep(PAUSE);
+                attempt += 1;
             }
-            tracing::warn!(error = %first, "Opening the metadata store without its shortcut file");
-            open().map_err(|source| sled_error(path, source))
+            opened => return opened,
         }
     }
 }
@@ -409,3 +438,6 @@ fn sled_error(path: &Path, source: sled::Error) -> StoreError {
         source => StoreError::Sled { path, source },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -82,14 +82,17 @@ pub trait SnapshotWriter: Send + Sync + std::fmt::Debug {
 pub(crate) struct RaftStorage {
     pub(crate) store: Box<dyn RaftStore>,
     conf_state: ConfState,
+    /// Where the snapshot ends that the node started from.
+    applied_at_start: u64,
     /// Entries that were appended and not applied yet, so that applying need not read them back.
     recent: std::collections::VecDeque<Entry>,
 }
 
 impl RaftStorage {
-    pub(crate) fn new(store: Box<dyn RaftStore>, voters: Vec<u64>) -> Self {
+    pub(crate) fn new(store: Box<dyn RaftStore>, voters: Vec<u64>, applied_at_start: u64) -> Self {
         let conf_state = ConfState { voters, ..ConfState::default() };
-        RaftStorage { store, conf_state, recent: std::collections::VecDeque::new() }
+        let recent = std::collections::VecDeque::new();
+        RaftStorage { store, conf_state, applied_at_start, recent }
     }
 
     pub(crate) fn append(
@@ -143,9 +146,8 @@ impl RaftStorage {
 impl Storage for RaftStorage {
     fn initial_state(&self) -> raft::Result<RaftState> {
         let mut hard_state = self.store.hard_state();
-        // The commit index is not synced with every commit; it may lag behind a snapshot.
-        let (truncated, last) = (self.store.truncated().index, self.store.last().index);
-        hard_state.commit = hard_state.commit.clamp(truncated, last);
+        // The commit index is not written with every commit, so a snapshot may be ahead of it.
+        hard_state.commit = hard_state.commit.max(self.applied_at_start);
         Ok(RaftState { hard_state, conf_state: self.conf_state.clone() })
     }
 

@@ -1,6 +1,6 @@
 //! IncrementalAlterConfigs and AlterConfigs: each resource changes as a whole or not at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use protocol_codec::ErrorCode;
@@ -14,10 +14,14 @@ use crate::image::MetadataImage;
 use crate::image::configs::{ConfigResource, ConfigResourceType};
 use crate::record::MetadataRecord;
 
+/// The longest value of a config, as in Kafka.
+const VALUE_LENGTH_MAX: usize = 32767;
+const VALUE_TOO_LONG: &str = "The configuration value cannot be added because it exceeds the maximum value size of 32767 bytes.";
+
 /// A new value for each config that is named; `None` removes it.
 type Changes = BTreeMap<Arc<str>, Option<Arc<str>>>;
 
-/// Answers come in the order of the request; a resource that is named twice is refused once.
+/// Answers come in the order of the request; a resource that is named twice is refused twice.
 pub(super) fn decide(
     image: &MetadataImage,
     request: &AlterConfigs,
@@ -30,13 +34,10 @@ pub(super) fn decide(
     }
     let mut results = Vec::with_capacity(request.changes.len());
     for change in &request.changes {
-        let result = match times.get(&change.resource) {
-            Some(1) => alter(image, change, context, out),
-            Some(_) => {
-                times.remove(&change.resource);
-                Err(invalid_request("Each resource must appear at most once."))
-            }
-            None => continue,
+        let result = if times.get(&change.resource) == Some(&1) {
+            alter(image, change, context, out)
+        } else {
+            Err(invalid_request("Each resource must appear at most once."))
         };
         results.push(AlterConfigsResult { resource: change.resource.clone(), result });
     }
@@ -53,6 +54,7 @@ fn alter(
     out: &mut Vec<MetadataRecord>,
 ) -> Result<(), ApiError> {
     let resource = &change.resource;
+    check_well_formed(&change.operations)?;
     check_resource(resource)?;
     let existing: ConfigMap = image
         .configs
@@ -71,6 +73,9 @@ fn alter(
     let mut proposed = existing.clone();
     for (name, value) in &changes {
         match value {
+            Some(value) if value.encode_utf16().count() > VALUE_LENGTH_MAX => {
+                return Err(ApiError::new(ErrorCode::InvalidConfig, VALUE_TOO_LONG));
+            }
             Some(value) => proposed.insert(name.clone(), value.clone()),
             None => proposed.remove(name),
         };
@@ -80,9 +85,7 @@ fn alter(
     if out.len() + changes.len() > RECORDS_PER_USER_OP_MAX {
         return Err(ApiError::new(
             ErrorCode::PolicyViolation,
-            format!(
-                "Unable to perform excessively large batch operation: more than {RECORDS_PER_USER_OP_MAX} changes."
-            ),
+            "Unable to perform excessively large batch operation.",
         ));
     }
     for (name, value) in changes {
@@ -125,11 +128,32 @@ fn incremental_changes(
                 Some(list.join(",").into())
             }
         };
-        if changes.insert(name.clone(), value).is_some() {
-            return Err(invalid_request("Error due to duplicate config keys"));
-        }
+        changes.insert(name.clone(), value);
     }
     Ok(changes)
+}
+
+/// No config twice, no value missing.
+fn check_well_formed(operations: &ConfigOperations) -> Result<(), ApiError> {
+    let named: Vec<(&Arc<str>, bool)> = match operations {
+        ConfigOperations::Incremental(operations) => {
+            operations.iter().map(|(name, operation)| (name, operation.lacks_value())).collect()
+        }
+        ConfigOperations::Replace(configs) => {
+            configs.iter().map(|(name, value)| (name, value.is_none())).collect()
+        }
+    };
+    let names: BTreeSet<&Arc<str>> = named.iter().map(|(name, _)| *name).collect();
+    if names.len() < named.len() {
+        return Err(invalid_request("Error due to duplicate config keys"));
+    }
+    let without_value: Vec<&str> =
+        named.iter().filter(|(_, lacks_value)| *lacks_value).map(|(name, _)| &***name).collect();
+    if !without_value.is_empty() {
+        let names = without_value.join(", ");
+        return Err(invalid_request(&format!("Null value not supported for : {names}")));
+    }
+    Ok(())
 }
 
 /// The elements that the list has now.
@@ -205,7 +229,7 @@ fn check_exists(image: &MetadataImage, resource: &ConfigResource) -> Result<(), 
                 Some(_) => Ok(()),
                 None => Err(ApiError::new(
                     ErrorCode::BrokerIdNotRegistered,
-                    format!("No broker with id {id} found."),
+                    format!("No node with id {id} found."),
                 )),
             }
         }

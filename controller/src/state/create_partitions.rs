@@ -25,6 +25,16 @@ pub(super) fn decide(
     for topic in topics {
         *times.entry(&topic.name).or_default() += 1;
     }
+    if too_many_partitions(image, topics) {
+        let error = ApiError::new(
+            ErrorCode::PolicyViolation,
+            "Excessively large number of additional partitions per request.",
+        );
+        let names = times.into_keys().cloned();
+        return names
+            .map(|name| CreatePartitionsResult { name, result: Err(error.clone()) })
+            .collect();
+    }
     let mut results = Vec::with_capacity(topics.len());
     for topic in topics {
         let result = match times.get(&topic.name) {
@@ -40,6 +50,18 @@ pub(super) fn decide(
     results
 }
 
+/// The limit on one request holds before anything is placed or allocated.
+fn too_many_partitions(image: &MetadataImage, topics: &[NewPartitions]) -> bool {
+    let total: i64 = topics
+        .iter()
+        .filter_map(|topic| {
+            let current = image.topics.by_name(&topic.name)?.partition_count();
+            Some((i64::from(topic.count) - i64::from(current)).max(0))
+        })
+        .sum();
+    usize::try_from(total).is_ok_and(|total| total > RECORDS_PER_USER_OP_MAX)
+}
+
 fn add_partitions(
     image: &MetadataImage,
     request: &NewPartitions,
@@ -50,12 +72,6 @@ fn add_partitions(
         return Err(ApiError::bare(ErrorCode::UnknownTopicOrPartition));
     };
     let additional = additional_partitions(request, topic)?;
-    if out.len().saturating_add(additional) > RECORDS_PER_USER_OP_MAX {
-        return Err(ApiError::new(
-            ErrorCode::PolicyViolation,
-            "Excessively large number of partitions per request.",
-        ));
-    }
     let replicas = topic.partition(0).map_or(0, |partition| partition.replicas.len());
     let added = match &request.assignments {
         Some(assignments) => (topic.partition_count()..)

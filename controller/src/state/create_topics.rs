@@ -69,7 +69,7 @@ fn too_many_partitions(
         .iter()
         .filter(|topic| times.get(&topic.name) == Some(&1))
         .map(|topic| match topic.num_partitions {
-            -1 if !topic.assignments.is_empty() => topic.assignments.len(),
+            _ if !topic.assignments.is_empty() => topic.assignments.len(),
             -1 => usize::try_from(request.default_num_partitions).unwrap_or(0),
             count => usize::try_from(count).unwrap_or(0),
         })

@@ -21,10 +21,8 @@ pub(super) fn allocate(
     let Some(next_producer_id) = first.checked_add(i64::from(PRODUCER_IDS_PER_BLOCK)) else {
         return Err(ApiError::new(
             ErrorCode::UnknownServerError,
-            format!(
-                "Exhausted all producerIds as the next block's end producerId has exceeded the \
-                 int64 type limit. Next producer ID is {first}"
-            ),
+            "Exhausted all producerIds as the next block's end producerId has exceeded the int64 \
+             type limit",
         ));
     };
     out.push(MetadataRecord::ProducerIds { broker_id, broker_epoch, next_producer_id });

@@ -1,7 +1,9 @@
-//! The plain files beside sled: snapshots, and the reserve for a full disk.
+//! The plain files beside sled: snapshots, the mark of what is durable, and the reserve for a full
+//! disk.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
@@ -13,6 +15,9 @@ use crate::raft::store::{SnapshotWriter, StoreError};
 
 const SNAPSHOT_SUFFIX: &str = ".checkpoint";
 const TEMPORARY_SUFFIX: &str = ".tmp";
+
+const DURABLE_MARK: &str = "durable";
+const MARK_SIZE: usize = 8 + 8 + 4;
 
 /// Held so that a store can be opened, and the topics of a full disk deleted, when nothing is left.
 const RESERVE: &str = "reserve";
@@ -104,6 +109,74 @@ impl SnapshotWriter for SnapshotFiles {
         *newest = (*newest).max(Some(at));
         Ok(())
     }
+}
+
+/// The last entry that is known to be durable: `index u64, term u64, crc32c u32`.
+///
+/// sled takes a damaged page for the torn end of its log and drops what comes after it. The mark
+/// tells the difference. It is written after each sync of the log and not synced itself: after a
+/// power cut it may be older than the log, but never newer.
+#[derive(Debug)]
+pub(super) struct DurableMark {
+    file: File,
+    path: PathBuf,
+    at: LogPosition,
+}
+
+impl DurableMark {
+    /// A mark that is missing or damaged says nothing: it reads as the start of the log.
+    pub(super) fn open(dir: &Path) -> Result<DurableMark, StoreError> {
+        let path = dir.join(DURABLE_MARK);
+        let mut options = File::options();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let file = options.open(&path).map_err(io("open", &path))?;
+        let mut bytes = [0; MARK_SIZE];
+        let at = match file.read_exact_at(&mut bytes, 0) {
+            Ok(()) => decode_mark(&bytes).unwrap_or_else(|| {
+                tracing::warn!(path = %path.display(), "The mark of what is durable is damaged");
+                LogPosition::default()
+            }),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => LogPosition::default(),
+            Err(error) => return Err(io("read", &path)(error)),
+        };
+        Ok(DurableMark { file, path, at })
+    }
+
+    pub(super) fn at(&self) -> LogPosition {
+        self.at
+    }
+
+    /// Before the log is cut back to end at `end`: synced, lest the old mark survive a power cut
+    /// that the cut log survives too.
+    pub(super) fn lower(&mut self, end: LogPosition) -> Result<(), StoreError> {
+        if self.at.index <= end.index {
+            return Ok(());
+        }
+        self.set(end)?;
+        self.file.sync_data().map_err(io("sync", &self.path))
+    }
+
+    /// After the log up to `end` was synced.
+    pub(super) fn set(&mut self, end: LogPosition) -> Result<(), StoreError> {
+        let mut bytes = Vec::with_capacity(MARK_SIZE);
+        bytes.extend_from_slice(&end.index.to_le_bytes());
+        bytes.extend_from_slice(&end.term.to_le_bytes());
+        let crc = snapshot::checksum(&bytes);
+        bytes.extend_from_slice(&crc.to_le_bytes());
+        self.file.write_all_at(&bytes, 0).map_err(io("write", &self.path))?;
+        self.at = end;
+        Ok(())
+    }
+}
+
+fn decode_mark(bytes: &[u8; MARK_SIZE]) -> Option<LogPosition> {
+    let (body, crc) = bytes.split_last_chunk::<4>()?;
+    let (index, term) = body.split_first_chunk::<8>()?;
+    let at = LogPosition {
+        index: u64::from_le_bytes(*index),
+        term: u64::from_le_bytes(term.try_into().ok()?),
+    };
+    (u32::from_le_bytes(*crc) == snapshot::checksum(body)).then_some(at)
 }
 
 fn position_of(name: &str) -> Option<LogPosition> {
