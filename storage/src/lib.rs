@@ -12,6 +12,8 @@
 //! | [`dir_lock`], [`meta_properties`], [`partition_metadata`] | the files that say whose a directory is |
 //! | [`leader_epoch_cache`] | at which offset each leader epoch of a partition began |
 //! | [`producer_state`] | what a partition remembers of its idempotent producers |
+//! | [`log`] | one partition's log: append, read, roll, sync, recover, truncate, retention |
+//! | [`log_manager`] | all logs of a node, over its log directories |
 //!
 //! Invariants of the crate:
 //!
@@ -32,6 +34,7 @@ pub mod leader_epoch_cache;
 pub mod log;
 pub mod log_config;
 pub mod log_dir;
+pub mod log_manager;
 pub mod meta_properties;
 pub mod partition_metadata;
 pub mod producer_state;
@@ -49,5 +52,8 @@ pub use log::timestamps::FoundOffset;
 pub use log::{Log, LogContext, OnVisible, Unwritable};
 pub use log_config::{CleanupPolicy, CompressionType, LogConfig, TimestampType};
 pub use log_dir::LogDir;
+pub use log_manager::{
+    CreateLogError, LogManager, LogManagerConfig, Placement, RecoveryReport, TickReport,
+};
 pub use segment::SegmentError;
 pub use topic_partition::TopicPartition;

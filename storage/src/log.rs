@@ -49,6 +49,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, MutexGuard, RwLock};
+use protocol_codec::Uuid;
 
 use crate::fs::Fs;
 use crate::leader_epoch_cache::{EpochEndOffset, EpochEntry, LeaderEpochCache};
@@ -79,6 +80,8 @@ pub type OnVisible = Arc<dyn Fn(&TopicPartition) + Send + Sync>;
 pub struct Log {
     topic_partition: TopicPartition,
     path: Arc<Path>,
+    /// For `partition.metadata`, of a log that was made by this process.
+    new_topic_id: Option<Uuid>,
     context: LogContext,
     config: ArcSwap<LogConfig>,
     segments: ArcSwap<Vec<Arc<Segment>>>,
@@ -169,10 +172,11 @@ impl Drop for WriterGuard<'_> {
 
 impl Log {
     /// A log that is not there yet, in memory only: directory and files come with the first
-    /// append.
+    /// append, `partition.metadata` with the topic's id among them.
     pub fn create(
         context: LogContext,
         topic_partition: TopicPartition,
+        topic_id: Uuid,
         path: &Path,
         config: LogConfig,
     ) -> Arc<Self> {
@@ -180,7 +184,9 @@ impl Log {
         let active = Arc::new(Segment::new(Arc::clone(&path), 0));
         let mut writer = Writer::new(Arc::clone(&active), 0);
         writer.dir_unsynced = true;
-        Arc::new(Self::assemble(context, topic_partition, path, config, vec![active], writer))
+        let mut log = Self::assemble(context, topic_partition, path, config, vec![active], writer);
+        log.new_topic_id = Some(topic_id);
+        Arc::new(log)
     }
 
     /// Puts a log together. Everything in it counts as durable and visible.
@@ -198,6 +204,7 @@ impl Log {
         Self {
             topic_partition,
             path,
+            new_topic_id: None,
             context,
             config: ArcSwap::from_pointee(config),
             segments: ArcSwap::from_pointee(segments),

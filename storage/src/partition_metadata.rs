@@ -56,13 +56,21 @@ pub fn read(fs: &dyn Fs, dir: &Path) -> Result<Option<Uuid>, PartitionMetadataEr
     }
 }
 
-/// Writes the file without syncing it: it becomes durable with the partition's first durable
-/// append (a new partition costs no sync). `sync` makes its bytes durable at once.
-pub fn write(fs: &dyn Fs, dir: &Path, topic_id: Uuid, sync: bool) -> io::Result<()> {
+/// Writes the file. It is not synced: a new partition costs no sync before its first durable
+/// append, which calls [`sync`].
+pub fn write(fs: &dyn Fs, dir: &Path, topic_id: Uuid) -> io::Result<()> {
     let file = fs.open(&dir.join(PARTITION_METADATA_FILE), OpenMode::Create)?;
     file.set_len(0)?;
-    write_all_at(&*file, &mut [IoSlice::new(encode(topic_id).as_bytes())], 0)?;
-    if sync { file.sync_data() } else { Ok(()) }
+    write_all_at(&*file, &mut [IoSlice::new(encode(topic_id).as_bytes())], 0)
+}
+
+/// Makes the bytes of the file durable, if it is there.
+pub fn sync(fs: &dyn Fs, dir: &Path) -> io::Result<()> {
+    match fs.open(&dir.join(PARTITION_METADATA_FILE), OpenMode::ReadWrite) {
+        Ok(file) => file.sync_data(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]
@@ -79,7 +87,8 @@ mod tests {
         assert!(read(&fs, dir).unwrap().is_none());
         let id = decode(KAFKAS.as_bytes()).unwrap();
         assert_eq!(encode(id), KAFKAS);
-        write(&fs, dir, id, true).unwrap();
+        sync(&fs, dir).unwrap();
+        write(&fs, dir, id).unwrap();
         assert_eq!(read(&fs, dir).unwrap(), Some(id));
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Pure state: no I/O, no clock. `check` decides whether a batch may be appended, `update` takes
 //! an appended batch over; the same `update` serves the live path and the replay of a log, so both
-//! end in the same state. The files are in [`snapshot_files`].
+//! end in the same state. The bytes of its file are in [`snapshot`].
 //!
 //! Invariants:
 //! - a producer id is known by at most one epoch, and its batches are of that epoch;
@@ -11,7 +11,6 @@
 
 mod entry;
 pub mod snapshot;
-pub mod snapshot_files;
 
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ use super::durable::NotDurable;
 use super::{Log, Unwritable, Writer};
 use crate::log_config::LogConfig;
 use crate::log_dir::is_out_of_space;
+use crate::partition_metadata;
 use crate::producer_state::{AppendOrigin, BatchMetadata, ProducerBatch};
 use crate::producer_state::{ProducerStateError, Verdict};
 use crate::segment::{BatchFacts, WriteError};
@@ -190,14 +191,21 @@ impl Log {
         let made = match writer.active.create_file(self.fs()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 writer.dir_unsynced = true;
-                self.fs()
-                    .create_dir_all(&self.path)
-                    .and_then(|()| writer.active.create_file(self.fs()))
+                self.create_dir().and_then(|()| writer.active.create_file(self.fs()))
             }
             other => other,
         };
         writer.names_unsynced |= made?;
         Ok(())
+    }
+
+    /// Makes the partition's directory, and says in it whose it is.
+    fn create_dir(&self) -> io::Result<()> {
+        self.fs().create_dir_all(&self.path)?;
+        match self.new_topic_id {
+            Some(topic_id) => partition_metadata::write(self.fs(), &self.path, topic_id),
+            None => Ok(()),
+        }
     }
 
     /// Judges a failed write: no space passes, anything else takes the directory offline.

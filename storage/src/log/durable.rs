@@ -24,6 +24,7 @@ use super::{Log, Unwritable, Writer};
 use crate::fs::replace_file;
 use crate::leader_epoch_cache::LEADER_EPOCH_CHECKPOINT;
 use crate::log_dir::is_out_of_space;
+use crate::partition_metadata;
 use crate::segment::Segment;
 
 /// The proof that everything before an offset is on stable storage. Only a sync makes one.
@@ -119,6 +120,11 @@ impl Log {
     pub(super) fn sync_files(&self, plan: &Plan) -> Result<(), (io::Error, String)> {
         for segment in plan.rolled.iter().chain([&plan.active]) {
             segment.sync().map_err(|error| (error, format!("cannot sync {segment}")))?;
+        }
+        if plan.sync_dir {
+            partition_metadata::sync(self.fs(), &self.path).map_err(|error| {
+                (error, format!("cannot sync partition.metadata of {}", self.topic_partition))
+            })?;
         }
         if plan.sync_names {
             self.sync_names(&self.path)?;

@@ -57,7 +57,7 @@ impl Disk {
 
     fn create(&self) -> Arc<Log> {
         let partition = TopicPartition::new("topic", 0);
-        Log::create(self.context(), partition, Self::path(), self.config.clone())
+        Log::create(self.context(), partition, Uuid::ONE, Self::path(), self.config.clone())
     }
 
     fn try_open(&self) -> Result<(Arc<Log>, LogRecovery), OpenLogError> {

@@ -1,0 +1,216 @@
+//! All logs of a node, over its log directories.
+//!
+//! The map of logs is behind one lock. The only disk accesses under it are the rename of a deleted
+//! partition, and a checkpoint before a name is used again. What the logs need from time to time (retention, checkpoints, delayed
+//! removal) is done by [`LogManager::tick`], on this manager's own thread if
+//! [`LogManager::start_ticking`] was called. An idle log costs a tick no disk access.
+//!
+//! Invariants:
+//! - a partition has at most one log, in one directory, and a folder that could not be opened is
+//!   never opened anew at offset 0: it is kept as failed, with the reason;
+//! - nothing that no topic knows of is ever deleted by itself: it is reported, and set aside if
+//!   its name is needed;
+//! - the marker of a clean stop is written only after everything in its directory is durable, and
+//!   taken away before the first append.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `open.rs` | open and recover what lies on the disks |
+//! | `create.rs` | find or make the log of a partition |
+//! | `delete.rs` | delete and set aside |
+//! | `tick.rs` | regular work, its thread |
+//! | `checkpoint.rs` | the checkpoint files |
+//! | `describe.rs` | what DescribeLogDirs asks for, space |
+//! | `shutdown.rs` | clean stop |
+
+mod checkpoint;
+mod create;
+mod delete;
+mod describe;
+mod folders;
+mod open;
+mod shutdown;
+#[cfg(test)]
+mod tests;
+mod tick;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+use protocol_codec::Uuid;
+
+use crate::dir_lock::DirLock;
+use crate::fs::Fs;
+use crate::log::sync_queue::SyncThreads;
+use crate::log::{Log, LogContext};
+use crate::{LogConfig, LogDir, TopicPartition};
+use checkpoint::WrittenCheckpoints;
+use delete::PendingRemoval;
+use tick::{TickSchedule, Ticker};
+
+pub use create::{CreateLogError, Placement};
+pub use delete::{DeleteLogError, Stray};
+pub use describe::{LogDescription, LogDirDescription};
+pub use open::{FailedLog, OpenError, RecoveryProgress, RecoveryReport};
+pub use tick::TickReport;
+
+/// Settings of a [`LogManager`], with Kafka's defaults.
+#[derive(Clone, Debug)]
+pub struct LogManagerConfig {
+    /// Logs are opened with it, until the metadata tells each topic's own.
+    pub default_log_config: LogConfig,
+    /// `num.recovery.threads.per.data.dir`; used to close logs too.
+    pub recovery_threads_per_data_dir: usize,
+    /// Threads for each log directory that sync what is appended.
+    pub sync_threads_per_data_dir: usize,
+    /// `log.flush.offset.checkpoint.interval.ms`.
+    pub recovery_point_checkpoint_interval_ms: i64,
+    /// `log.flush.start.offset.checkpoint.interval.ms`.
+    pub log_start_checkpoint_interval_ms: i64,
+    /// `log.retention.check.interval.ms`.
+    pub retention_check_interval_ms: i64,
+    /// `producer.id.expiration.ms`.
+    pub producer_id_expiration_ms: i64,
+}
+
+impl Default for LogManagerConfig {
+    fn default() -> Self {
+        Self {
+            default_log_config: LogConfig::default(),
+            recovery_threads_per_data_dir: 2,
+            sync_threads_per_data_dir: 4,
+            recovery_point_checkpoint_interval_ms: 60_000,
+            log_start_checkpoint_interval_ms: 60_000,
+            retention_check_interval_ms: 300_000,
+            producer_id_expiration_ms: 86_400_000,
+        }
+    }
+}
+
+/// All logs of a node.
+#[derive(Debug)]
+pub struct LogManager {
+    config: LogManagerConfig,
+    dirs: Vec<ManagedDir>,
+    logs: RwLock<Logs>,
+    schedule: Mutex<TickSchedule>,
+    ticker: Mutex<Option<Ticker>>,
+    closed: AtomicBool,
+    /// Given up with the manager.
+    _locks: Vec<DirLock>,
+}
+
+/// One log directory.
+#[derive(Debug)]
+struct ManagedDir {
+    context: LogContext,
+    directory_id: Option<Uuid>,
+    /// `None` once the manager is closed.
+    sync_threads: Mutex<Option<SyncThreads>>,
+    removals: Mutex<Vec<PendingRemoval>>,
+    checkpoints: Mutex<WrittenCheckpoints>,
+    low_space: AtomicBool,
+    offline_reported: AtomicBool,
+}
+
+impl ManagedDir {
+    fn log_dir(&self) -> &Arc<LogDir> {
+        &self.context.dir
+    }
+
+    fn fs(&self) -> &dyn Fs {
+        &*self.context.fs
+    }
+
+    fn is_online(&self) -> bool {
+        !self.log_dir().is_offline()
+    }
+}
+
+/// What is known of each partition.
+#[derive(Debug, Default)]
+struct Logs {
+    by_partition: HashMap<TopicPartition, Entry>,
+    failed: HashMap<TopicPartition, FailedLog>,
+    /// Logs in each directory.
+    counts: Vec<usize>,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    log: Arc<Log>,
+    /// Unknown if Kafka left no `partition.metadata`, or a damaged one.
+    topic_id: Option<Uuid>,
+    /// Place in [`LogManager::dirs`].
+    dir: usize,
+}
+
+impl Logs {
+    fn insert(&mut self, partition: TopicPartition, entry: Entry) {
+        let dir = entry.dir;
+        let replaced = self.by_partition.insert(partition, entry);
+        assert!(replaced.is_none(), "a partition has one log");
+        if let Some(count) = self.counts.get_mut(dir) {
+            *count += 1;
+        }
+    }
+
+    fn remove(&mut self, partition: &TopicPartition) -> Option<Entry> {
+        let entry = self.by_partition.remove(partition)?;
+        if let Some(count) = self.counts.get_mut(entry.dir) {
+            *count -= 1;
+        }
+        Some(entry)
+    }
+}
+
+impl LogManager {
+    /// The log of `partition`, if it is there and could be opened.
+    pub fn get(&self, partition: &TopicPartition) -> Option<Arc<Log>> {
+        self.logs.read().by_partition.get(partition).map(|entry| Arc::clone(&entry.log))
+    }
+
+    /// The id of the topic that the log of `partition` belongs to, as far as it is known.
+    pub fn topic_id(&self, partition: &TopicPartition) -> Option<Uuid> {
+        self.logs.read().by_partition.get(partition).and_then(|entry| entry.topic_id)
+    }
+
+    /// The id of the directory that the log of `partition` lies in.
+    pub fn directory_id(&self, partition: &TopicPartition) -> Option<Uuid> {
+        let dir = self.logs.read().by_partition.get(partition)?.dir;
+        self.dirs.get(dir)?.directory_id
+    }
+
+    /// All logs, in no particular order.
+    pub fn logs(&self) -> Vec<Arc<Log>> {
+        self.logs.read().by_partition.values().map(|entry| Arc::clone(&entry.log)).collect()
+    }
+
+    /// Ids of the directories that are online.
+    pub fn online_directory_ids(&self) -> Vec<Uuid> {
+        let online = self.dirs.iter().filter(|dir| dir.is_online());
+        online.filter_map(|dir| dir.directory_id).collect()
+    }
+
+    /// True if no directory is left to work with.
+    pub fn all_offline(&self) -> bool {
+        !self.dirs.iter().any(ManagedDir::is_online)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// The logs of each directory, in the order of `dirs`.
+    fn logs_by_dir(&self) -> Vec<Vec<Arc<Log>>> {
+        let mut by_dir = vec![Vec::new(); self.dirs.len()];
+        for entry in self.logs.read().by_partition.values() {
+            if let Some(logs) = by_dir.get_mut(entry.dir) {
+                logs.push(Arc::clone(&entry.log));
+            }
+        }
+        by_dir
+    }
+}

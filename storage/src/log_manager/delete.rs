@@ -1,0 +1,153 @@
+//! Deleting partitions, and setting aside those that no topic knows of.
+//!
+//! A deleted partition's folder is renamed at once, so that its name is free, and removed after
+//! `file.delete.delay.ms`, for the readers that still send from its files. Removals that a stop
+//! has cut off go on at the next start.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use protocol_codec::Uuid;
+use thiserror::Error;
+
+use super::folders::{deleted_name, stray_name};
+use super::{LogManager, Logs, ManagedDir};
+use crate::TopicPartition;
+use crate::random_id::random_uuid;
+
+/// A renamed folder that is to be removed.
+#[derive(Debug)]
+pub(super) struct PendingRemoval {
+    pub(super) path: PathBuf,
+    pub(super) due_ms: i64,
+}
+
+/// A partition on a disk that the metadata does not know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stray {
+    pub partition: TopicPartition,
+    pub topic_id: Option<Uuid>,
+    pub path: PathBuf,
+}
+
+/// Why a partition's folder could not be renamed. The log is closed all the same.
+#[derive(Debug, Error)]
+#[error("Cannot rename {}: {source}", path.display())]
+pub struct DeleteLogError {
+    pub path: PathBuf,
+    pub source: io::Error,
+}
+
+impl LogManager {
+    /// Deletes the log of `partition`, also one that could not be opened. Its files go
+    /// `file.delete.delay.ms` after `now_ms`. Returns whether there was one.
+    pub fn delete(&self, partition: &TopicPartition, now_ms: i64) -> Result<bool, DeleteLogError> {
+        let mut logs = self.logs.write();
+        let delay_ms = match logs.by_partition.get(partition) {
+            Some(entry) => entry.log.config().file_delete_delay_ms,
+            None => self.config.default_log_config.file_delete_delay_ms,
+        };
+        let Some(taken) = self.take(&mut logs, partition) else {
+            return Ok(false);
+        };
+        let Some(dir) = taken.dir.and_then(|place| self.dirs.get(place)) else {
+            return Ok(true);
+        };
+        if let Some(path) = dir.rename(&taken.path, |id| deleted_name(partition, id))? {
+            tracing::info!(%partition, path = %path.display(), "Log is deleted, its files will be removed");
+            let due_ms = now_ms.saturating_add(delay_ms);
+            dir.removals.lock().push(PendingRemoval { path, due_ms });
+        }
+        Ok(true)
+    }
+
+    /// The logs that `is_known` does not accept. Nothing is done with them: their topics may have
+    /// been deleted while this node was down, or the metadata may be the wrong one.
+    pub fn strays(&self, is_known: impl Fn(&TopicPartition, Option<Uuid>) -> bool) -> Vec<Stray> {
+        let logs = self.logs.read();
+        let unknown = logs.by_partition.iter().filter(|(p, entry)| !is_known(p, entry.topic_id));
+        let strays = unknown.map(|(partition, entry)| Stray {
+            partition: partition.clone(),
+            topic_id: entry.topic_id,
+            path: entry.log.path().to_owned(),
+        });
+        strays.collect()
+    }
+
+    /// Renames the folder of `partition` to Kafka's name for strays and closes its log: its bytes
+    /// stay, its name is free. Returns where they are now, `None` if there were none.
+    pub fn set_aside(&self, partition: &TopicPartition) -> Result<Option<PathBuf>, DeleteLogError> {
+        let mut logs = self.logs.write();
+        let Some(taken) = self.take(&mut logs, partition) else {
+            return Ok(None);
+        };
+        let Some(dir) = taken.dir.and_then(|place| self.dirs.get(place)) else {
+            return Ok(None);
+        };
+        let path = dir.rename(&taken.path, |id| stray_name(partition, id))?;
+        if let Some(path) = &path {
+            tracing::warn!(%partition, path = %path.display(), "Log of an unknown topic is set aside");
+        }
+        Ok(path)
+    }
+
+    /// Takes a partition out of the map and closes its log without writing anything more.
+    fn take(&self, logs: &mut Logs, partition: &TopicPartition) -> Option<Taken> {
+        if let Some(entry) = logs.remove(partition) {
+            entry.log.mark_deleted();
+            return Some(Taken { path: entry.log.path().to_owned(), dir: Some(entry.dir) });
+        }
+        let failed = logs.failed.remove(partition)?;
+        let dir = self.dirs.iter().position(|dir| failed.path.starts_with(dir.log_dir().path()));
+        Some(Taken { path: failed.path, dir })
+    }
+
+    /// Removes the folders whose time has come.
+    pub(super) fn remove_due(&self, now_ms: i64) {
+        for dir in &self.dirs {
+            let due: Vec<PendingRemoval> =
+                dir.removals.lock().extract_if(.., |removal| removal.due_ms <= now_ms).collect();
+            for removal in due {
+                dir.remove(&removal.path);
+            }
+        }
+    }
+}
+
+struct Taken {
+    path: PathBuf,
+    dir: Option<usize>,
+}
+
+impl ManagedDir {
+    /// Renames a partition's folder within this directory. `None` if it was never made.
+    fn rename(
+        &self,
+        path: &Path,
+        name: impl Fn(Uuid) -> String,
+    ) -> Result<Option<PathBuf>, DeleteLogError> {
+        let rename = || {
+            if !self.is_online() || !self.fs().exists(path)? {
+                return Ok(None);
+            }
+            let renamed = self.log_dir().path().join(name(random_uuid()?));
+            self.fs().rename(path, &renamed)?;
+            Ok(Some(renamed))
+        };
+        rename().map_err(|source: io::Error| {
+            self.log_dir().judge_write_error(&source, &format!("rename of {}", path.display()));
+            DeleteLogError { path: path.to_owned(), source }
+        })
+    }
+
+    fn remove(&self, path: &Path) {
+        match self.fs().remove_dir_all(path) {
+            Ok(()) => tracing::debug!(path = %path.display(), "Removed"),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // Space is lost and nothing else; the next start tries again.
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "Cannot remove a deleted log");
+            }
+        }
+    }
+}

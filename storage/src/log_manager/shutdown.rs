@@ -1,0 +1,94 @@
+//! The clean stop: everything durable, then the marker that says so.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+
+use parking_lot::Mutex;
+
+use super::{LogManager, Logs, ManagedDir};
+use crate::checkpoint::offsets::{LOG_START_CHECKPOINT, RECOVERY_POINT_CHECKPOINT};
+use crate::clean_shutdown;
+use crate::log::Log;
+
+impl LogManager {
+    /// Stops the regular work, syncs and closes every log, writes the checkpoints and marks each
+    /// directory of which all of this succeeded as cleanly stopped by the broker with this epoch.
+    /// Returns whether that was all of them. Appends fail from now on.
+    pub fn close(&self, broker_epoch: i64) -> bool {
+        self.stop_ticking();
+        {
+            // Under this lock no log is made any more.
+            let _logs = self.logs.write();
+            if self.closed.swap(true, Ordering::AcqRel) {
+                return false;
+            }
+        }
+        let workers = self.config.recovery_threads_per_data_dir;
+        let closed: Vec<bool> = thread::scope(|scope| {
+            let by_dir = self.logs_by_dir();
+            let close = |logs: Vec<Arc<Log>>| scope.spawn(move || close_logs(&logs, workers));
+            let threads: Vec<_> = by_dir.into_iter().map(close).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap_or(false)).collect()
+        });
+        let logs = self.logs.read();
+        let mut all_clean = true;
+        for (place, (dir, closed)) in self.dirs.iter().zip(closed).enumerate() {
+            // Ends the threads that sync; nothing is left to be synced.
+            drop(dir.sync_threads.lock().take());
+            let clean = closed && dir.mark_clean(place, &logs, broker_epoch);
+            if !clean {
+                tracing::warn!(
+                    dir = %dir.log_dir().path().display(),
+                    "Log directory was not stopped cleanly: the next start will recover it"
+                );
+            }
+            all_clean &= clean;
+        }
+        all_clean
+    }
+}
+
+impl ManagedDir {
+    /// Writes the checkpoints, and then the marker. Returns whether all of it is there.
+    /// A log that could not be opened has to be looked at again: no marker then.
+    fn mark_clean(&self, place: usize, logs: &Logs, broker_epoch: i64) -> bool {
+        let recovery_points = logs.recovery_points(place, self);
+        let log_starts = logs.log_start_offsets(place, self);
+        if !self.write_checkpoint(RECOVERY_POINT_CHECKPOINT, &recovery_points)
+            || !self.write_checkpoint(LOG_START_CHECKPOINT, &log_starts)
+            || logs.failed.values().any(|log| log.path.starts_with(self.log_dir().path()))
+        {
+            return false;
+        }
+        let marked = clean_shutdown::write(self.fs(), self.log_dir().path(), broker_epoch);
+        marked
+            .inspect_err(|error| {
+                self.log_dir().judge_write_error(error, "write of the clean shutdown marker");
+            })
+            .is_ok()
+    }
+}
+
+/// Closes all logs with several threads, since each may wait for the disk.
+fn close_logs(logs: &[Arc<Log>], workers: usize) -> bool {
+    let queue: Mutex<VecDeque<&Arc<Log>>> = Mutex::new(logs.iter().collect());
+    let work = || {
+        let mut clean = true;
+        loop {
+            // Taken out in a statement of its own: the lock is free while the log is closed.
+            let Some(log) = queue.lock().pop_front() else {
+                return clean;
+            };
+            if let Err(error) = log.close() {
+                tracing::error!(log = %log.topic_partition(), %error, "Log was not closed cleanly");
+                clean = false;
+            }
+        }
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers.max(1)).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().fold(true, |clean, thread| clean & thread.join().unwrap_or(false))
+    })
+}
