@@ -10,7 +10,7 @@
 //! Invariants, checked after every event in debug builds: those of each group
 //! ([`super::classic::group`]); every offset has its group; every group with members has timers.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use protocol_codec::messages::{heartbeat, join_group, leave_group, offset_commit, sync_group};
@@ -30,7 +30,8 @@ use super::timer::{TimerKey, Timers};
 #[derive(Debug)]
 pub struct Machine {
     config: Arc<GroupConfig>,
-    groups: HashMap<StrBytes, ClassicGroup>,
+    /// Ordered, as the offsets are: the same events make the same records, in every run.
+    groups: BTreeMap<StrBytes, ClassicGroup>,
     offsets: Offsets,
     timers: Timers,
 }
@@ -39,7 +40,7 @@ impl Machine {
     pub fn new(config: Arc<GroupConfig>) -> Self {
         Self {
             config,
-            groups: HashMap::new(),
+            groups: BTreeMap::new(),
             offsets: Offsets::default(),
             timers: Timers::default(),
         }
@@ -49,7 +50,7 @@ impl Machine {
     pub fn replay(&mut self, record: &Record) {
         match record {
             Record::Offset { key, value: Some(value) } => {
-                self.group_entry(&key.group, None);
+                self.group_entry(&key.group, None).persisted = true;
                 self.offsets.put(&key.group, &key.topic, key.partition, value);
             }
             Record::Offset { key, value: None } => {
@@ -266,7 +267,7 @@ impl Machine {
             if !nothing_left || !group.is_idle() {
                 continue;
             }
-            if group.persisted || self.offsets.group(&group.id).is_some() {
+            if group.persisted {
                 ctx.out.records.push(Record::group(&group.id, None));
             } else {
                 never_written.push(group.id.clone());
@@ -300,9 +301,7 @@ impl Machine {
     /// A group that a refused JoinGroup has made leaves no trace.
     fn forget_if_never_used(&mut self, group_id: &StrBytes) {
         let is_unused = |group: &ClassicGroup| group.is_idle() && !group.persisted;
-        if self.groups.get(group_id).is_some_and(is_unused)
-            && self.offsets.group(group_id).is_none()
-        {
+        if self.groups.get(group_id).is_some_and(is_unused) {
             self.forget_group(group_id);
         }
     }
@@ -353,3 +352,6 @@ fn check_join(config: &GroupConfig, request: &join_group::Request) -> Result<(),
         Err(ErrorCode::InvalidRequest)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ pub(super) mod delete;
 pub(super) mod expire;
 pub(super) mod fetch;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use protocol_codec::coordinator_records::consumer_offsets::OffsetCommitValue;
 use protocol_codec::{StrBytes, Uuid};
@@ -60,7 +60,7 @@ pub(crate) type GroupOffsets = BTreeMap<StrBytes, TopicOffsets>;
 /// No group and no topic is kept without an offset.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Offsets {
-    by_group: HashMap<StrBytes, GroupOffsets>,
+    by_group: BTreeMap<StrBytes, GroupOffsets>,
 }
 
 impl Offsets {

@@ -57,7 +57,7 @@ pub(crate) struct ClassicGroup {
     pub(crate) join_phase: JoinPhase,
     /// A member came while the initial delay ran: it is extended.
     pub(crate) new_member_added: bool,
-    /// A record of this group has been written: deleting it needs a tombstone.
+    /// The log knows the group, by a record of it or of an offset: deleting it needs a tombstone.
     pub(crate) persisted: bool,
 }
 
