@@ -7,6 +7,7 @@
 //! | [`cli`] | the command line, and `barnabas health` |
 //! | [`config`] | the table of keys, typed configuration, dynamic changes |
 //! | [`logging`] | log lines on stderr, the phrases that are waited for on stdout |
+//! | [`metrics`] | counters, gauges asked for at scrape time, `/metrics` |
 //! | [`net`] | listeners, connections, frames in and out, limits |
 //! | [`dispatch`] | the one table of served APIs, and the wrapper around every request |
 //! | [`handlers`] | one file for each API |
@@ -31,4 +32,5 @@ pub mod dispatch;
 pub mod group;
 pub mod handlers;
 pub mod logging;
+pub mod metrics;
 pub mod net;
