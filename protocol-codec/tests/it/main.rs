@@ -5,3 +5,4 @@
 mod golden;
 mod names;
 mod oracle;
+mod records;

@@ -12,6 +12,7 @@ mod container;
 mod crash;
 mod golden;
 mod hostile;
+mod records;
 mod second_oracle;
 mod startup;
 mod tidy;
