@@ -16,6 +16,9 @@ pub mod features;
 pub mod producer_ids;
 pub mod topics;
 
+#[cfg(test)]
+mod tests;
+
 use self::brokers::BrokersImage;
 use self::configs::{ConfigResource, ConfigsImage};
 use self::features::FeaturesImage;

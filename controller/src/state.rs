@@ -25,6 +25,9 @@ mod producer_ids;
 mod random;
 pub mod topic_name;
 
+#[cfg(test)]
+mod tests;
+
 /// The most records that one user request may cause, as in Kafka.
 pub const RECORDS_PER_USER_OP_MAX: usize = 10_000;
 

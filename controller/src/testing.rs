@@ -9,6 +9,8 @@ use crate::config_rules::{ConfigMap, ConfigRules};
 use crate::handle::{ControllerError, ControllerHandle};
 use crate::image::configs::{ConfigResource, ConfigResourceType};
 
+pub(crate) mod arbitrary;
+
 /// Rules that accept everything but the value `bad`; `cleanup.policy` is a list.
 #[derive(Debug)]
 pub(crate) struct AnyConfig;

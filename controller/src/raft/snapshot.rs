@@ -95,3 +95,6 @@ pub fn check(bytes: &[u8]) -> Result<LogPosition, SnapshotError> {
 pub(super) fn checksum(bytes: &[u8]) -> u32 {
     crc_fast::crc32_iscsi(bytes)
 }
+
+#[cfg(test)]
+mod tests;

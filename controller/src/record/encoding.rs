@@ -342,3 +342,6 @@ fn decode_partition_change(r: &mut Reader<'_>) -> Result<PartitionChange, WireEr
         last_known_elr: r.option(read_ids)?,
     })
 }
+
+#[cfg(test)]
+mod tests;
