@@ -334,6 +334,18 @@ impl Segment {
     /// when the segment has got its last batch. The files are not synced; they are returned for
     /// it. None if they are on the disk already, or nothing was ever written.
     pub(crate) fn seal(&self, fs: &dyn Fs) -> io::Result<Option<[Arc<dyn File>; 2]>> {
+        let files = self.write_indexes(fs)?;
+        if let Some([offsets, times]) = &files {
+            let mut indexes = self.indexes.write();
+            indexes.offsets.seal(Arc::clone(offsets));
+            indexes.times.seal(Arc::clone(times));
+        }
+        Ok(files)
+    }
+
+    /// As [`Segment::seal`], but the indexes stay in memory: a log that is closed keeps no files
+    /// open for them.
+    pub(crate) fn write_indexes(&self, fs: &dyn Fs) -> io::Result<Option<[Arc<dyn File>; 2]>> {
         if self.size() == 0 {
             return Ok(None);
         }
@@ -345,8 +357,6 @@ impl Segment {
         let offsets = indexes.offsets.write_out(fs, &self.path(OFFSET_INDEX_SUFFIX))?;
         let times = indexes.times.write_out(fs, &self.path(TIME_INDEX_SUFFIX))?;
         let (Some(offsets), Some(times)) = (offsets, times) else { return Ok(None) };
-        indexes.offsets.seal(Arc::clone(&offsets));
-        indexes.times.seal(Arc::clone(&times));
         Ok(Some([offsets, times]))
     }
 

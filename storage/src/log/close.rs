@@ -36,8 +36,8 @@ impl Log {
         if is_on_disk {
             self.write_producer_snapshot(&writer);
             let failed = |source| CloseError::Io { log: self.topic_partition.to_string(), source };
-            let sealed = writer.active.seal(self.fs()).map_err(failed)?;
-            for file in sealed.into_iter().flatten() {
+            let indexes = writer.active.write_indexes(self.fs()).map_err(failed)?;
+            for file in indexes.into_iter().flatten() {
                 file.sync_data().map_err(failed)?;
             }
             self.fs().sync_dir(&self.path).map_err(failed)?;

@@ -42,6 +42,7 @@ impl LogManager {
     /// Deletes the log of `partition`, also one that could not be opened. Its files go
     /// `file.delete.delay.ms` after `now_ms`. Returns whether there was one.
     pub fn delete(&self, partition: &TopicPartition, now_ms: i64) -> Result<bool, DeleteLogError> {
+        self.stop_log(partition);
         let mut logs = self.logs.write();
         let delay_ms = match logs.by_partition.get(partition) {
             Some(entry) => entry.log.config().file_delete_delay_ms,
@@ -77,6 +78,7 @@ impl LogManager {
     /// Renames the folder of `partition` to Kafka's name for strays and closes its log: its bytes
     /// stay, its name is free. Returns where they are now, `None` if there were none.
     pub fn set_aside(&self, partition: &TopicPartition) -> Result<Option<PathBuf>, DeleteLogError> {
+        self.stop_log(partition);
         let mut logs = self.logs.write();
         let Some(taken) = self.take(&mut logs, partition) else {
             return Ok(None);
@@ -91,10 +93,17 @@ impl LogManager {
         Ok(path)
     }
 
-    /// Takes a partition out of the map and closes its log without writing anything more.
+    /// Lets a log write nothing more. Without the map's lock: it waits for a sync that is under
+    /// way, and calls those who wait for one, who may want the map.
+    fn stop_log(&self, partition: &TopicPartition) {
+        if let Some(log) = self.get(partition) {
+            log.mark_deleted();
+        }
+    }
+
+    /// Takes a partition out of the map.
     fn take(&self, logs: &mut Logs, partition: &TopicPartition) -> Option<Taken> {
         if let Some(entry) = logs.remove(partition) {
-            entry.log.mark_deleted();
             return Some(Taken { path: entry.log.path().to_owned(), dir: Some(entry.dir) });
         }
         let failed = logs.failed.remove(partition)?;

@@ -12,6 +12,10 @@ use crate::checkpoint::offsets::{LOG_START_CHECKPOINT, RECOVERY_POINT_CHECKPOINT
 use crate::clean_shutdown;
 use crate::log::Log;
 
+/// Threads for each directory that close logs, at least. They wait for the disk most of the time,
+/// and a file system commits what several of them sync in one go.
+const CLOSE_THREADS_MIN: usize = 8;
+
 impl LogManager {
     /// Stops the regular work, syncs and closes every log, writes the checkpoints and marks each
     /// directory of which all of this succeeded as cleanly stopped by the broker with this epoch.
@@ -25,18 +29,22 @@ impl LogManager {
                 return false;
             }
         }
-        let workers = self.config.recovery_threads_per_data_dir;
+        let workers = self.config.recovery_threads_per_data_dir.max(CLOSE_THREADS_MIN);
         let closed: Vec<bool> = thread::scope(|scope| {
             let by_dir = self.logs_by_dir();
             let close = |logs: Vec<Arc<Log>>| scope.spawn(move || close_logs(&logs, workers));
             let threads: Vec<_> = by_dir.into_iter().map(close).collect();
             threads.into_iter().map(|thread| thread.join().unwrap_or(false)).collect()
         });
+        // Ends the threads that sync; nothing is left to be synced. Without the map's lock: what
+        // they call may want it.
+        for dir in &self.dirs {
+            let threads = dir.sync_threads.lock().take();
+            drop(threads);
+        }
         let logs = self.logs.read();
         let mut all_clean = true;
         for (place, (dir, closed)) in self.dirs.iter().zip(closed).enumerate() {
-            // Ends the threads that sync; nothing is left to be synced.
-            drop(dir.sync_threads.lock().take());
             let clean = closed && dir.mark_clean(place, &logs, broker_epoch);
             if !clean {
                 tracing::warn!(
