@@ -30,6 +30,10 @@ pub fn parse(text: &str) -> Result<Vec<Property>, MalformedEscape> {
         if first.is_empty() || first.starts_with(['#', '!']) {
             continue;
         }
+        if first == "\\" {
+            // Nothing is continued: the next line begins anew, as in Java.
+            continue;
+        }
         let mut logical = first.to_owned();
         while ends_in_continuation(&logical) {
             logical.pop();
@@ -183,5 +187,25 @@ mod tests {
     fn duplicates_are_kept_for_the_caller_to_judge() {
         assert_eq!(read("a=1\na=2").len(), 2);
         assert!(read("").is_empty());
+    }
+
+    #[test]
+    fn a_lone_backslash_continues_nothing() {
+        assert_eq!(read("\\\n# a comment\na=1"), [("a".to_owned(), "1".to_owned(), 3)]);
+        assert!(read("\\").is_empty());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused_and_escaped_text_comes_back(key in "\\PC{1,9}", value in "\\PC{0,9}") {
+            let _ = parse(&format!("{key}\n{value}\\"));
+            let escape = |text: &str| -> String {
+                text.chars().flat_map(|c| ['\\', c]).collect::<String>()
+                    .replace("\\t", "t").replace("\\n", "n").replace("\\r", "r")
+                    .replace("\\f", "f").replace("\\u", "u")
+            };
+            let text = format!("{}={}", escape(&key), escape(&value));
+            proptest::prop_assert_eq!(pair(&text), (key, value));
+        }
     }
 }
