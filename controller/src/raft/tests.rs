@@ -1,3 +1,5 @@
-//! Nodes under commands: one on its own, three against each other, and the thread around one.
+//! Nodes under commands: one on its own, and three against each other.
 
+mod restart;
 mod sole;
+mod three;
