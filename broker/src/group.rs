@@ -7,7 +7,7 @@
 //! - [`describe`]: what administrators see and delete
 //! - [`shard`]: one machine with its log: batching, waiting for durability
 //! - [`coordinator`]: all shards of this broker, the timer, loading ([`load`])
-//! - [`api`]: what the handlers call
+//! - [`api`]: what the handlers call; [`follow`]: what the metadata's changes mean here
 //! - [`log`]: what the shards need of the partition's log
 //!
 //! Invariants: the machine never does I/O, reads a clock or draws a random number. No reply
@@ -19,6 +19,7 @@ mod context;
 pub mod coordinator;
 mod describe;
 pub mod event;
+mod follow;
 mod load;
 pub mod log;
 pub mod machine;
@@ -31,6 +32,8 @@ mod timer;
 
 pub use coordinator::GroupCoordinator;
 pub use partition::partition_for;
+
+use crate::config::BrokerConfig;
 
 /// Name of the internal topic.
 pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
@@ -58,6 +61,26 @@ pub struct GroupConfig {
     pub offsets_topic_partitions: i32,
     /// Largest batch that the internal topic takes (`message.max.bytes`).
     pub record_bytes_max: usize,
+}
+
+impl GroupConfig {
+    /// The broker's settings.
+    pub fn new(broker: &BrokerConfig) -> Self {
+        let (groups, offsets) = (&broker.groups, &broker.offsets);
+        let as_i32 = |ms: i64| i32::try_from(ms).unwrap_or(i32::MAX);
+        Self {
+            session_timeout_ms_min: as_i32(groups.group_min_session_timeout_ms),
+            session_timeout_ms_max: as_i32(groups.group_max_session_timeout_ms),
+            initial_rebalance_delay_ms: as_i32(groups.group_initial_rebalance_delay_ms),
+            max_size: groups.group_max_size,
+            offset_metadata_bytes_max: offsets.offset_metadata_max_bytes,
+            offsets_retention_ms: offsets.offsets_retention_ms,
+            retention_check_interval_ms: offsets.offsets_retention_check_interval_ms,
+            commit_timeout_ms: offsets.offsets_commit_timeout_ms,
+            offsets_topic_partitions: offsets.offsets_topic_num_partitions,
+            record_bytes_max: usize::try_from(broker.log.max_message_bytes).unwrap_or(0),
+        }
+    }
 }
 
 impl Default for GroupConfig {
