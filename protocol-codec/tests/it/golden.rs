@@ -11,6 +11,7 @@ use protocol_codec::messages::{AnyRequest, AnyResponse, Message};
 use protocol_codec::wire::{DecodeError, Reader, Writer};
 
 /// One message in one encoding, which one or more versions share.
+#[derive(Clone)]
 pub(crate) struct Golden {
     pub(crate) kind: &'static str,
     pub(crate) number: i16,

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
+mod allocations;
 mod golden;
+mod hostile;
 mod names;
 mod oracle;
 mod records;
