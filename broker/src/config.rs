@@ -205,9 +205,10 @@ impl BrokerConfig {
     /// # Errors
     /// The first setting that cannot be honoured, in one sentence.
     pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
-        let load::Merged { settings, cluster_id, mut notes, mut warnings } = sources.merge()?;
+        let load::Merged { mut settings, cluster_id, mut notes, mut warnings } = sources.merge()?;
+        check::settings(&settings, &mut warnings)?;
+        load::mirror_node_id(&mut settings);
         let layers = Layers { fixed: Arc::new(settings), ..Layers::default() };
-        check::settings(&layers, &mut warnings)?;
         if layers.given("log.dirs").or(layers.given("log.dir")).is_none() {
             let default = "/tmp/kafka-logs, which does not outlive a restart of the machine";
             warnings

@@ -3,7 +3,7 @@
 use super::error::{ConfigError, Place};
 use super::hint;
 use super::reader::per_ip_overrides;
-use super::settings::{Layers, Origin, Setting, broker_key};
+use super::settings::{Layers, Origin, Setting, Settings, broker_key};
 use super::table::{self, ConfigKey, OWN_PREFIX, Scope, Treatment};
 use super::value::{self, Value, split_list};
 
@@ -11,9 +11,9 @@ use super::value::{self, Value, split_list};
 ///
 /// # Errors
 /// A value its key does not take, and a protecting key that would take effect.
-pub(super) fn settings(layers: &Layers, warnings: &mut Vec<String>) -> Result<(), ConfigError> {
+pub(super) fn settings(settings: &Settings, warnings: &mut Vec<String>) -> Result<(), ConfigError> {
     let mut without_effect = Vec::new();
-    for (name, setting) in layers.fixed.iter() {
+    for (name, setting) in settings {
         let Some(key) = broker_key(name) else {
             warnings.push(unknown(name, setting));
             continue;

@@ -106,11 +106,14 @@ impl Merged {
                 self.settings.insert((*key).to_owned(), setting);
             }
         }
-        // The two names of the node's id stand for each other, also where they are shown.
-        for (name, other) in [("node.id", "broker.id"), ("broker.id", "node.id")] {
-            if let Some(setting) = self.settings.get(other).cloned() {
-                self.settings.entry(name.to_owned()).or_insert(setting);
-            }
+    }
+}
+
+/// The two names of the node's id stand for each other, also where they are shown.
+pub(super) fn mirror_node_id(settings: &mut Settings) {
+    for (name, other) in [("node.id", "broker.id"), ("broker.id", "node.id")] {
+        if let Some(setting) = settings.get(other).cloned() {
+            settings.entry(name.to_owned()).or_insert(setting);
         }
     }
 }

@@ -200,3 +200,50 @@ fn a_free_port_is_advertised_once_it_is_known() {
     let resolved = loaded.config.listeners.advertised_as_bound(|_| Some(4711));
     assert_eq!(resolved[0].to_string(), "PLAINTEXT://localhost:4711");
 }
+
+/// What testcontainers sets, and what the compose files of Kafka's documentation set.
+#[test]
+fn the_environments_of_well_known_containers_start() {
+    let environment = [
+        ("CLUSTER_ID", "5L6g3nShT-eMCtK--X86sw"),
+        ("KAFKA_ADVERTISED_LISTENERS", "TC-0://localhost:32768,BROKER://b6f1:9093"),
+        ("KAFKA_BROKER_ID", "1"),
+        ("KAFKA_CONTROLLER_LISTENER_NAMES", "CONTROLLER"),
+        ("KAFKA_CONTROLLER_QUORUM_VOTERS", "1@localhost:9094"),
+        ("KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS", "0"),
+        ("KAFKA_INTER_BROKER_LISTENER_NAME", "BROKER"),
+        ("KAFKA_LISTENERS", "TC-0://0.0.0.0:9092,BROKER://0.0.0.0:9093,CONTROLLER://0.0.0.0:9094"),
+        (
+            "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP",
+            "BROKER:PLAINTEXT,TC-0:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        ),
+        ("KAFKA_LOG_FLUSH_INTERVAL_MESSAGES", "9223372036854775807"),
+        ("KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR", "1"),
+        ("KAFKA_PROCESS_ROLES", "broker,controller"),
+    ];
+    let config = load_with("log.dirs=/data", &environment, &[]).unwrap().config;
+    assert_eq!(config.cluster_id.as_deref(), Some("5L6g3nShT-eMCtK--X86sw"));
+    assert_eq!(config.node_id, 1);
+    let shown: Vec<String> = config.listeners.advertised.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["TC-0://localhost:32768", "BROKER://b6f1:9093"]);
+    assert_eq!(config.listeners.inter_broker, "BROKER");
+    assert_eq!(config.groups.group_initial_rebalance_delay_ms, 0);
+}
+
+/// One node out of a cluster's configuration must not start as a cluster of its own.
+#[test]
+fn a_node_of_a_larger_cluster_is_refused() {
+    let voters = "controller.quorum.voters=1@a:9093,2@b:9093,3@c:9093";
+    assert!(load(voters).unwrap_err().contains("this release runs one node"));
+    let servers = "controller.quorum.bootstrap.servers=a:9093,b:9093";
+    assert!(load(servers).unwrap_err().contains("this release runs one node"));
+}
+
+#[test]
+fn a_bad_node_id_is_named_as_it_was_given() {
+    let error = load("node.id=x").unwrap_err();
+    assert!(error.starts_with("server.properties:1: node.id=x is not valid"), "{error}");
+    let error = load("broker.id=x").unwrap_err();
+    assert!(error.starts_with("server.properties:1: broker.id=x is not valid"), "{error}");
+    assert_eq!(load("broker.id=7").unwrap().config.node_id, 7);
+}
