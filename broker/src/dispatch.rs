@@ -69,7 +69,7 @@ macro_rules! apis {
             run: |broker, context, reader| Box::pin(async move {
                 let request = decode::<messages::$module::Request>(&context, reader)?;
                 let answer = handlers::$module::handle(broker, &context, request).await;
-                Answer::<messages::$module::Request>::encode(answer, &context)
+                Answer::encode(answer, &context)
             }),
         },)*];
     };
@@ -78,7 +78,12 @@ macro_rules! apis {
 }
 
 apis! {
-    ApiVersions 0..=5 api_versions;
+    Produce        3..=13 produce overlaps;
+    Fetch          4..=18 fetch;
+    ListOffsets    1..=11 list_offsets;
+    Metadata       0..=13 metadata;
+    ApiVersions    0..=5  api_versions;
+    InitProducerId 0..=5  init_producer_id;
 }
 
 /// The row of an API.

@@ -11,7 +11,9 @@
 //! | [`net`] | listeners, connections, frames in and out, limits |
 //! | [`dispatch`] | the one table of served APIs, and the wrapper around every request |
 //! | [`handlers`] | one file for each API |
+//! | [`replication`] | the partitions of this broker: appends, reads, waiting |
 //! | [`group`] | the group coordinator: classic groups and committed offsets |
+//! | [`run`] | one node from start to stop |
 //! | [`broker`], [`context`] | what every handler is given |
 //!
 //! Invariants of the crate:
@@ -24,13 +26,18 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("Barnabas runs on Linux only: it relies on sendfile, pwritev and fcntl locks.");
 
+pub mod auto_topics;
 pub mod broker;
 pub mod cli;
 pub mod config;
 pub mod context;
 pub mod dispatch;
+pub mod error_mapping;
 pub mod group;
 pub mod handlers;
 pub mod logging;
 pub mod metrics;
 pub mod net;
+pub mod producer_ids;
+pub mod replication;
+pub mod run;

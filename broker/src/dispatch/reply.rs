@@ -3,13 +3,14 @@
 use std::io;
 
 use bytes::BytesMut;
-use protocol_codec::frame::encode_response;
-use protocol_codec::messages::Request;
-use protocol_codec::wire::Encoded;
+use protocol_codec::header::ResponseHeader;
+use protocol_codec::messages::Message;
+use protocol_codec::wire::{Encoded, Writer};
+use storage::FileRegion;
 
 use super::Fault;
 use crate::context::RequestContext;
-use crate::net::output::{FileRegion, Output};
+use crate::net::output::Output;
 
 /// Room for an answer of ordinary size.
 const RESPONSE_BYTES: usize = 256;
@@ -30,38 +31,43 @@ pub struct Response {
     regions: Vec<Vec<FileRegion>>,
 }
 
-/// What handlers of `R` may return: its response, or something that holds more.
-pub trait Answer<R: Request> {
+/// What handlers may return: a response, or something that holds one and more.
+pub trait Answer {
     fn encode(self, context: &RequestContext) -> Result<Reply, Fault>;
 }
 
-impl<R: Request> Answer<R> for R::Response {
+impl<M: Message> Answer for M {
     fn encode(self, context: &RequestContext) -> Result<Reply, Fault> {
-        Response::encode::<R>(context, &self, Vec::new()).map(Reply::Response)
+        Response::encode(context, &self, Vec::new()).map(Reply::Response)
     }
 }
 
 impl Response {
     /// Encodes a response; `regions` holds what its `Elsewhere` slots stand for.
-    pub fn encode<R: Request>(
+    pub fn encode(
         context: &RequestContext,
-        response: &R::Response,
+        response: &impl Message,
         regions: Vec<Vec<FileRegion>>,
     ) -> Result<Self, Fault> {
-        Self::encode_as::<R>(context, context.api_version, response, regions)
+        Self::encode_as(context, context.api_version, response, regions)
     }
 
     /// As [`Response::encode`], in another version than that of the request.
-    pub fn encode_as<R: Request>(
+    pub fn encode_as(
         context: &RequestContext,
         version: i16,
-        response: &R::Response,
+        response: &impl Message,
         regions: Vec<Vec<FileRegion>>,
     ) -> Result<Self, Fault> {
-        let buf = BytesMut::with_capacity(RESPONSE_BYTES);
-        let encoded = encode_response::<R>(buf, version, context.correlation_id, response)
-            .map_err(|error| Fault::Encode { api: R::KEY, version, error })?;
-        Ok(Self { encoded, regions })
+        let api = context.api_key;
+        let fault = |error| Fault::Encode { api, version, error };
+        let mut writer = Writer::new(BytesMut::with_capacity(RESPONSE_BYTES));
+        writer.begin_frame();
+        let header = ResponseHeader { correlation_id: context.correlation_id };
+        header.encode(&mut writer, api, version);
+        response.encode(&mut writer, version).map_err(fault)?;
+        writer.end_frame().map_err(fault)?;
+        Ok(Self { encoded: writer.finish(), regions })
     }
 
     /// The bytes of the whole frame.

@@ -15,7 +15,7 @@ use crate::context::ConnectionInfo;
 
 /// Connections that the kernel keeps for us until they are accepted. Kafka's default of 50 drops
 /// connections when many clients reconnect at once.
-pub const BACKLOG: i32 = 4096;
+const BACKLOG_MIN: i32 = 4096;
 
 /// How long to wait when the process has no descriptor left, unless a connection ends earlier.
 const NO_DESCRIPTORS_PAUSE: Duration = Duration::from_millis(100);
@@ -45,12 +45,12 @@ pub struct Listener {
 impl Listener {
     /// Binds a listener. An empty host means every address; `localhost` means 127.0.0.1 and ::1,
     /// because clients resolve it to either. Must run within the runtime.
-    pub fn bind(name: &str, host: &str, port: u16) -> Result<Self, BindError> {
+    pub fn bind(name: &str, host: &str, port: u16, backlog: i32) -> Result<Self, BindError> {
         let mut sockets = Vec::new();
         let mut bound_port = port;
         for (ip, required) in addresses(name, host)? {
             let address = SocketAddr::new(ip, bound_port);
-            match bind(address) {
+            match bind(address, backlog.max(BACKLOG_MIN)) {
                 Ok(socket) => {
                     // Port 0 is chosen once and then the same for all addresses.
                     bound_port = socket.local_addr().map_or(bound_port, |local| local.port());
@@ -106,7 +106,7 @@ fn addresses(listener: &str, host: &str) -> Result<Vec<(IpAddr, bool)>, BindErro
     Ok(addresses)
 }
 
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+fn bind(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
@@ -114,7 +114,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
         socket.set_only_v6(!v6.ip().is_unspecified())?;
     }
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
+    socket.listen(backlog)?;
     TcpListener::from_std(socket.into())
 }
 

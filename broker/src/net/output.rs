@@ -6,10 +6,10 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use storage::fs::{self, File};
+use storage::FileRegion;
+use storage::fs;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
@@ -30,14 +30,6 @@ const SLICES_MAX: usize = 64;
 
 /// The collected tail starts with room for this much.
 const TAIL_BYTES: usize = 4 << 10;
-
-/// A part of a file.
-#[derive(Clone, Debug)]
-pub struct FileRegion {
-    pub file: Arc<dyn File>,
-    pub position: u64,
-    pub len: usize,
-}
 
 /// What waits to be written to one connection.
 #[derive(Debug, Default)]
