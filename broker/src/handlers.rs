@@ -5,3 +5,9 @@
 //! of versions only where a version means something else.
 
 pub mod api_versions;
+pub mod authorized_operations;
+pub mod fetch;
+pub mod init_producer_id;
+pub mod list_offsets;
+pub mod metadata;
+pub mod produce;

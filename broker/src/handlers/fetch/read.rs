@@ -1,0 +1,147 @@
+//! One look at all partitions of a fetch.
+
+use protocol_codec::ErrorCode;
+use protocol_codec::messages::fetch::Request;
+use storage::Slices;
+
+use crate::broker::Broker;
+use crate::error_mapping::ToErrorCode;
+use crate::replication::fetch_session::{Entry, FetchSession};
+use crate::replication::partition::NotUsable;
+use crate::replication::{Leadership, Partition};
+
+/// `isolation_level` of consumers that do not want to see open transactions.
+const READ_COMMITTED: i8 = 1;
+
+/// What a fetch asks for as a whole.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    min_bytes: usize,
+    max_bytes: usize,
+    read_committed: bool,
+    /// Fetches of followers are not served.
+    is_follower: bool,
+}
+
+/// What was found in one partition.
+#[derive(Debug)]
+pub(super) struct PartitionRead {
+    pub(super) error: ErrorCode,
+    /// The leader to ask instead.
+    pub(super) leader: Option<Leadership>,
+    pub(super) high_watermark: i64,
+    pub(super) last_stable_offset: i64,
+    pub(super) log_start_offset: i64,
+    /// `last_fetched_epoch` and its end here, if the log has diverged from the reader's.
+    pub(super) diverging: Option<(i32, i64)>,
+    pub(super) read_committed: bool,
+    pub(super) slices: Slices,
+}
+
+impl Limits {
+    pub(super) fn of(broker: &Broker, request: &Request) -> Self {
+        let bytes = |bytes: i32| usize::try_from(bytes).unwrap_or(0);
+        let replica_id = request.replica_id.max(request.replica_state.replica_id);
+        Self {
+            min_bytes: bytes(request.min_bytes),
+            max_bytes: bytes(request.max_bytes).min(broker.config().fetch.fetch_max_bytes),
+            read_committed: request.isolation_level == READ_COMMITTED,
+            is_follower: replica_id >= 0,
+        }
+    }
+}
+
+/// Reads every partition of the session, and says whether that is enough for an answer: enough
+/// bytes, or something that the client must hear of.
+pub(super) fn read_all(session: &FetchSession, limits: &Limits) -> (Vec<PartitionRead>, bool) {
+    let mut reads = Vec::with_capacity(session.len());
+    let mut left = limits.max_bytes;
+    let mut bytes = 0;
+    let mut enough = limits.min_bytes == 0;
+    for entry in session.entries() {
+        // The first batch comes even if it is larger than all limits, or a reader would be stuck.
+        let read = read_one(entry, limits, left, bytes == 0);
+        bytes += read.slices.len();
+        left = left.saturating_sub(read.slices.len());
+        enough |= read.error != ErrorCode::None || read.diverging.is_some();
+        reads.push(read);
+    }
+    enough |= bytes > 0 && bytes >= limits.min_bytes;
+    (reads, enough)
+}
+
+fn read_one(entry: &Entry, limits: &Limits, left: usize, min_one_batch: bool) -> PartitionRead {
+    let wanted = &entry.wanted;
+    let partition = match &entry.partition {
+        Ok(partition) => partition,
+        Err(code) => return PartitionRead::error(*code),
+    };
+    let (log, leadership) = match partition.leader_log(wanted.current_leader_epoch) {
+        Ok(found) => found,
+        Err(error) => return PartitionRead::not_usable(error),
+    };
+    if limits.is_follower {
+        return PartitionRead::error(ErrorCode::NotLeaderOrFollower);
+    }
+    let high_watermark = Partition::high_watermark(log);
+    let mut read = PartitionRead {
+        error: ErrorCode::None,
+        leader: None,
+        high_watermark,
+        last_stable_offset: log.last_stable_offset(),
+        log_start_offset: log.log_start_offset(),
+        diverging: None,
+        read_committed: limits.read_committed,
+        slices: Slices::default(),
+    };
+    if wanted.last_fetched_epoch >= 0 {
+        let end = log.end_offset_for_epoch(wanted.last_fetched_epoch);
+        if end.epoch < 0 || end.end_offset < 0 {
+            return PartitionRead::error(ErrorCode::OffsetOutOfRange);
+        }
+        if end.epoch < wanted.last_fetched_epoch || end.end_offset < wanted.fetch_offset {
+            read.diverging = Some((end.epoch, end.end_offset));
+            return read;
+        }
+    }
+    let max_bytes = left.min(usize::try_from(wanted.max_bytes).unwrap_or(0));
+    let found =
+        Partition::read(log, wanted.fetch_offset, max_bytes, limits.read_committed, min_one_batch);
+    match found {
+        Ok(slices) => read.slices = slices,
+        Err(error) => {
+            let code = error.error_code();
+            if code == ErrorCode::KafkaStorageError {
+                tracing::error!(
+                    partition = %partition.topic_partition(), epoch = leadership.epoch,
+                    "Fetch from offset {} failed: {error}", wanted.fetch_offset
+                );
+            }
+            return PartitionRead::error(code);
+        }
+    }
+    read
+}
+
+impl PartitionRead {
+    fn error(error: ErrorCode) -> Self {
+        Self {
+            error,
+            leader: None,
+            high_watermark: -1,
+            last_stable_offset: -1,
+            log_start_offset: -1,
+            diverging: None,
+            read_committed: false,
+            slices: Slices::default(),
+        }
+    }
+
+    fn not_usable(error: NotUsable) -> Self {
+        let leader = match error {
+            NotUsable::NotLeader(leadership) | NotUsable::Fenced(leadership) => Some(leadership),
+            NotUsable::UnknownEpoch(_) | NotUsable::Offline => None,
+        };
+        Self { leader, ..Self::error(error.error_code()) }
+    }
+}

@@ -1,0 +1,178 @@
+//! Metadata: brokers, topics, partitions and their leaders.
+
+use std::sync::Arc;
+
+use controller::MetadataImage;
+use controller::image::topics::{PartitionRegistration, TopicImage};
+use protocol_codec::messages::metadata::{
+    MetadataRequestTopic, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+    Request, Response,
+};
+use protocol_codec::{ErrorCode, StrBytes, Uuid};
+use storage::topic_partition::is_legal_topic_name;
+
+use super::authorized_operations;
+use super::produce::is_internal;
+use crate::broker::{self, Broker, NodeAddress};
+use crate::context::RequestContext;
+
+/// From this version on, an empty list of topics means none; before, it means all.
+const EMPTY_MEANS_NONE_FROM: i16 = 1;
+
+/// From this version on, topics can be asked for by id alone.
+const BY_ID_FROM: i16 = 12;
+
+pub async fn handle(broker: &Broker, context: &RequestContext, request: Request) -> Response {
+    let image = broker.image();
+    let listener = &*context.connection.listener;
+    let mut response = Response {
+        brokers: brokers(&image, listener),
+        cluster_id: image.cluster_id.as_deref().map(StrBytes::from),
+        controller_id: broker.controller().quorum_status().leader.unwrap_or(-1),
+        ..Default::default()
+    };
+    let wants_operations = request.include_topic_authorized_operations;
+    let describe = |topic: &Arc<TopicImage>| describe(&image, topic, listener, wants_operations);
+    match &request.topics {
+        Some(topics) if !topics.is_empty() || context.api_version >= EMPTY_MEANS_NONE_FROM => {
+            if let Err(code) = check(topics, context.api_version) {
+                return refuse(topics, code);
+            }
+            let mut missing = Vec::new();
+            let answer = |topic| match find(&image, topic) {
+                Ok(found) => describe(found),
+                Err(code) => unknown(topic, code, &mut missing),
+            };
+            response.topics = topics.iter().map(answer).collect();
+            if request.allow_auto_topic_creation && broker.config().topics.auto_create_topics_enable
+            {
+                broker.auto_topics().create(missing);
+            }
+        }
+        Some(_) | None => response.topics = image.topics.iter().map(describe).collect(),
+    }
+    if request.include_cluster_authorized_operations {
+        response.cluster_authorized_operations = authorized_operations::CLUSTER;
+    }
+    response
+}
+
+/// Requests that mean nothing.
+fn check(topics: &[MetadataRequestTopic], version: i16) -> Result<(), ErrorCode> {
+    for topic in topics {
+        let by_id_alone = topic.name.is_none();
+        if version < BY_ID_FROM && (by_id_alone || !topic.topic_id.is_zero()) {
+            return Err(ErrorCode::InvalidRequest);
+        }
+        if by_id_alone && topic.topic_id.is_zero() {
+            return Err(ErrorCode::InvalidRequest);
+        }
+    }
+    Ok(())
+}
+
+fn refuse(topics: &[MetadataRequestTopic], code: ErrorCode) -> Response {
+    let refused = topics.iter().map(|topic| MetadataResponseTopic {
+        error_code: code.into(),
+        // Versions below 12 have no null here.
+        name: Some(topic.name.clone().unwrap_or_default()),
+        topic_id: topic.topic_id,
+        ..Default::default()
+    });
+    Response { topics: refused.collect(), error_code: code.into(), ..Default::default() }
+}
+
+fn find<'a>(
+    image: &'a MetadataImage,
+    topic: &MetadataRequestTopic,
+) -> Result<&'a Arc<TopicImage>, ErrorCode> {
+    match &topic.name {
+        _ if !topic.topic_id.is_zero() => {
+            image.topics.by_id(&topic.topic_id).ok_or(ErrorCode::UnknownTopicId)
+        }
+        Some(name) => match image.topics.by_name(name) {
+            Some(found) => Ok(found),
+            None if is_legal_topic_name(name) => Err(ErrorCode::UnknownTopicOrPartition),
+            None => Err(ErrorCode::InvalidTopicException),
+        },
+        None => Err(ErrorCode::UnknownTopicId),
+    }
+}
+
+fn unknown<'a>(
+    topic: &'a MetadataRequestTopic,
+    code: ErrorCode,
+    missing: &mut Vec<&'a str>,
+) -> MetadataResponseTopic {
+    if code == ErrorCode::UnknownTopicOrPartition {
+        missing.extend(topic.name.as_deref());
+    }
+    let by_id = code == ErrorCode::UnknownTopicId;
+    MetadataResponseTopic {
+        error_code: code.into(),
+        name: topic.name.clone().filter(|_| !by_id),
+        topic_id: if by_id { topic.topic_id } else { Uuid::ZERO },
+        is_internal: topic.name.as_deref().is_some_and(is_internal),
+        ..Default::default()
+    }
+}
+
+fn brokers(image: &MetadataImage, listener: &str) -> Vec<MetadataResponseBroker> {
+    let ids = image.brokers.unfenced().map(|broker| broker.id);
+    let address = |node_id| {
+        let NodeAddress { host, port, rack } = broker::endpoint(image, node_id, listener)?;
+        Some(MetadataResponseBroker { node_id, host, port, rack })
+    };
+    ids.filter_map(address).collect()
+}
+
+fn describe(
+    image: &MetadataImage,
+    topic: &TopicImage,
+    listener: &str,
+    wants_operations: bool,
+) -> MetadataResponseTopic {
+    let mut answer = MetadataResponseTopic {
+        name: Some(StrBytes::from(&*topic.name)),
+        topic_id: topic.id,
+        is_internal: is_internal(&topic.name),
+        ..Default::default()
+    };
+    answer.partitions.reserve_exact(topic.partitions().len());
+    for (number, partition) in topic.numbered_partitions() {
+        answer.partitions.push(describe_partition(image, number, partition, listener));
+    }
+    if wants_operations {
+        answer.topic_authorized_operations = authorized_operations::TOPIC;
+    }
+    answer
+}
+
+fn describe_partition(
+    image: &MetadataImage,
+    number: i32,
+    partition: &PartitionRegistration,
+    listener: &str,
+) -> MetadataResponsePartition {
+    let is_reachable = |id: i32| {
+        image.brokers.get(id).is_some_and(|b| !b.fenced && b.endpoint(listener).is_some())
+    };
+    let error = if partition.leader < 0 || !image.brokers.is_active(partition.leader) {
+        ErrorCode::LeaderNotAvailable
+    } else if is_reachable(partition.leader) {
+        ErrorCode::None
+    } else {
+        ErrorCode::ListenerNotFound
+    };
+    let leader_id = if error == ErrorCode::None { partition.leader } else { -1 };
+    let offline = partition.replicas.iter().copied().filter(|id| !is_reachable(*id));
+    MetadataResponsePartition {
+        error_code: error.into(),
+        partition_index: number,
+        leader_id,
+        leader_epoch: partition.leader_epoch,
+        replica_nodes: partition.replicas.clone(),
+        isr_nodes: partition.isr.clone(),
+        offline_replicas: offline.collect(),
+    }
+}

@@ -1,0 +1,328 @@
+//! Produce: appends one batch to each named partition.
+//!
+//! Everything up to the append happens at once, without a task hop. Only `acks=all` waits: until
+//! what was appended is durable.
+
+use std::time::Duration;
+
+use protocol_codec::messages::produce::{
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData,
+    PartitionProduceResponse, Request, Response, TopicProduceResponse,
+};
+use protocol_codec::records::{
+    CompressedCheck, Compression, ProduceRules, RecordError, validate_produce,
+};
+use protocol_codec::wire::Records;
+use protocol_codec::{ErrorCode, StrBytes};
+use storage::{Appended, CompressionType, LogConfig, RequiredAcks, TimestampType};
+
+use crate::broker::{Broker, NodeAddress};
+use crate::config::{Durability, ValidateCompressed};
+use crate::context::RequestContext;
+use crate::dispatch::{self, Answer, Fault, Reply};
+use crate::error_mapping::ToErrorCode;
+use crate::replication::partition::NotUsable;
+use crate::replication::produce_wait::ProduceWait;
+use crate::replication::replica_manager::TopicReplicas;
+use crate::replication::{Leadership, Partition};
+
+/// Kafka's admin client may write to internal topics, nobody else.
+const ADMIN_CLIENT_ID: &str = "__admin_client";
+
+/// From this version on, answers say who leads instead (KIP-951).
+const LEADER_HINTS_FROM: i16 = 10;
+
+/// The response, unless nobody wants one.
+#[derive(Debug)]
+pub struct ProduceAnswer {
+    response: Response,
+    acks: i16,
+}
+
+impl Answer for ProduceAnswer {
+    fn encode(self, context: &RequestContext) -> Result<Reply, Fault> {
+        if self.acks != 0 {
+            let response = dispatch::Response::encode(context, &self.response, vec![]);
+            return response.map(Reply::Response);
+        }
+        let mut partitions =
+            self.response.responses.iter().flat_map(|topic| &topic.partition_responses);
+        // The producer of acks=0 learns of an error only by a closed connection.
+        if partitions.any(|partition| partition.error_code != 0) {
+            return Err(Fault::NothingToSay);
+        }
+        Ok(Reply::Nothing)
+    }
+}
+
+/// What all partitions of a request have in common.
+struct Produce<'a> {
+    broker: &'a Broker,
+    listener: &'a str,
+    version: i16,
+    acks: RequiredAcks,
+    may_write_internal: bool,
+    validate: CompressedCheck,
+    now_ms: i64,
+    wait: Option<ProduceWait>,
+    /// Batches so far: the number of a batch in `wait`.
+    count: usize,
+}
+
+/// Why one batch was refused.
+struct Refusal {
+    code: ErrorCode,
+    message: Option<String>,
+    record_errors: Vec<BatchIndexAndErrorMessage>,
+    leader: Option<Leadership>,
+}
+
+pub async fn handle(broker: &Broker, context: &RequestContext, request: Request) -> ProduceAnswer {
+    let acks = request.acks;
+    let config = broker.config();
+    let required = match acks {
+        0 => Some(RequiredAcks::None),
+        1 => Some(RequiredAcks::Leader),
+        // Without the promise of stable storage, all in-sync replicas are this one.
+        -1 if config.durability == Durability::Kafka => Some(RequiredAcks::Leader),
+        -1 => Some(RequiredAcks::All),
+        _ => None,
+    };
+    let Some(required) = required else {
+        return ProduceAnswer {
+            response: refuse_all(&request, ErrorCode::InvalidRequiredAcks),
+            acks,
+        };
+    };
+    if request.transactional_id.is_some() {
+        return ProduceAnswer { response: refuse_all(&request, ErrorCode::InvalidTxnState), acks };
+    }
+    let validate = match config.validate_compressed {
+        ValidateCompressed::Full => CompressedCheck::Records,
+        ValidateCompressed::Header => CompressedCheck::Header,
+    };
+    drop(config);
+    let mut produce = Produce {
+        broker,
+        listener: &context.connection.listener,
+        version: context.api_version,
+        acks: required,
+        may_write_internal: context.client_id.as_deref() == Some(ADMIN_CLIENT_ID),
+        validate,
+        now_ms: broker.clock().wall_ms(),
+        wait: None,
+        count: 0,
+    };
+    let timeout_ms = u64::try_from(request.timeout_ms).unwrap_or(0);
+    let mut response = produce.append_all(request, acks == -1);
+    if let Some(wait) = produce.wait.take() {
+        let outcome = wait.outcome(Duration::from_millis(timeout_ms)).await;
+        let mut partitions: Vec<_> = response
+            .responses
+            .iter_mut()
+            .flat_map(|topic| &mut topic.partition_responses)
+            .collect();
+        if outcome.timed_out {
+            for partition in partitions.iter_mut().filter(|partition| partition.error_code == 0) {
+                set_error(partition, ErrorCode::RequestTimedOut, None);
+            }
+        }
+        for (number, error) in outcome.failed {
+            if let Some(partition) = partitions.get_mut(number) {
+                set_error(partition, error.error_code(), Some(error.to_string()));
+            }
+        }
+    }
+    ProduceAnswer { response, acks }
+}
+
+/// The same error for every partition.
+fn refuse_all(request: &Request, code: ErrorCode) -> Response {
+    let refuse = |data: &PartitionProduceData| {
+        let mut partition = empty_response(data.index);
+        set_error(&mut partition, code, None);
+        partition
+    };
+    let responses = request.topic_data.iter().map(|topic| TopicProduceResponse {
+        name: topic.name.clone(),
+        topic_id: topic.topic_id,
+        partition_responses: topic.partition_data.iter().map(refuse).collect(),
+    });
+    Response { responses: responses.collect(), ..Default::default() }
+}
+
+impl Produce<'_> {
+    fn append_all(&mut self, request: Request, is_acks_all: bool) -> Response {
+        let broker = self.broker;
+        let topics = broker.replicas().topics();
+        let mut response = Response::default();
+        response.responses.reserve_exact(request.topic_data.len());
+        for topic in request.topic_data {
+            let by_id = self.version >= 13;
+            let found =
+                if by_id { topics.by_id(&topic.topic_id) } else { topics.by_name(&topic.name) };
+            let mut answer = TopicProduceResponse {
+                name: topic.name,
+                topic_id: topic.topic_id,
+                partition_responses: Vec::with_capacity(topic.partition_data.len()),
+            };
+            for data in topic.partition_data {
+                let mut partition = empty_response(data.index);
+                match self.append(found, by_id, &data, is_acks_all) {
+                    Ok(appended) => {
+                        partition.base_offset = appended.base_offset;
+                        partition.log_append_time_ms = appended.log_append_time_ms;
+                        partition.log_start_offset = appended.log_start_offset;
+                    }
+                    Err(refusal) => {
+                        let leader = refusal.leader.filter(|_| self.version >= LEADER_HINTS_FROM);
+                        refusal.write_to(&mut partition);
+                        if let Some(leader) = leader {
+                            partition.current_leader = leader_id_and_epoch(leader);
+                            add_endpoint(broker, self.listener, leader.leader, &mut response);
+                        }
+                    }
+                }
+                self.count += 1;
+                answer.partition_responses.push(partition);
+            }
+            response.responses.push(answer);
+        }
+        response
+    }
+
+    fn append(
+        &mut self,
+        topic: Option<&std::sync::Arc<TopicReplicas>>,
+        by_id: bool,
+        data: &PartitionProduceData,
+        is_acks_all: bool,
+    ) -> Result<Appended, Refusal> {
+        let unknown =
+            if by_id { ErrorCode::UnknownTopicId } else { ErrorCode::UnknownTopicOrPartition };
+        let topic = topic.ok_or(unknown)?;
+        if !self.may_write_internal && is_internal(&topic.name) {
+            let message = format!("Cannot append to internal topic {}", topic.name);
+            return Err(Refusal::new(ErrorCode::InvalidTopicException, message));
+        }
+        let partition = topic.partition(data.index).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+        let (log, leadership) = partition.leader_log(-1)?;
+        let Some(Records::Memory(records)) = &data.records else {
+            return Err(RecordError::NoBatch.into());
+        };
+        let config = log.config();
+        if is_acks_all && !partition.has_enough_in_sync(config.min_insync_replicas) {
+            return Err(ErrorCode::NotEnoughReplicas.into());
+        }
+        let rules = produce_rules(&config, self.version, self.validate);
+        let batch = validate_produce(records, &rules, self.now_ms)?;
+        if batch.header().attributes.is_transactional() {
+            let message = "transactions are not supported".to_owned();
+            return Err(Refusal::new(ErrorCode::InvalidTxnState, message));
+        }
+        let appended =
+            Partition::append(partition, log, &batch, leadership.epoch, self.acks, self.now_ms)
+                .map_err(|error| Refusal::new(error.error_code(), error.to_string()))?;
+        if self.acks == RequiredAcks::All {
+            let wait = self.wait.get_or_insert_default();
+            wait.add(log, appended.last_offset + 1, self.count);
+        }
+        Ok(appended)
+    }
+}
+
+/// The internal topics of Kafka: only coordinators write to them.
+pub fn is_internal(topic: &str) -> bool {
+    matches!(topic, "__consumer_offsets" | "__transaction_state" | "__share_group_state")
+}
+
+fn produce_rules(config: &LogConfig, version: i16, validate: CompressedCheck) -> ProduceRules {
+    let size = |bytes: i32| usize::try_from(bytes).unwrap_or(0);
+    let compression = match config.compression_type {
+        CompressionType::Producer => None,
+        CompressionType::Uncompressed => Some((Compression::None, None)),
+        CompressionType::Gzip => Some((Compression::Gzip, Some(config.compression_gzip_level))),
+        CompressionType::Snappy => Some((Compression::Snappy, None)),
+        CompressionType::Lz4 => Some((Compression::Lz4, Some(config.compression_lz4_level))),
+        CompressionType::Zstd => Some((Compression::Zstd, Some(config.compression_zstd_level))),
+    };
+    ProduceRules {
+        produce_version: version,
+        max_message_bytes: size(config.max_message_bytes),
+        timestamp_type: match config.message_timestamp_type {
+            TimestampType::CreateTime => protocol_codec::records::TimestampType::CreateTime,
+            TimestampType::LogAppendTime => protocol_codec::records::TimestampType::LogAppendTime,
+        },
+        timestamp_before_max_ms: config.message_timestamp_before_max_ms,
+        timestamp_after_max_ms: config.message_timestamp_after_max_ms,
+        compacted: config.cleanup_policy.compact,
+        max_record_bytes: size(config.max_decompressed_message_bytes),
+        compressed_check: validate,
+        compression,
+        ..ProduceRules::default()
+    }
+}
+
+fn empty_response(index: i32) -> PartitionProduceResponse {
+    PartitionProduceResponse { index, base_offset: -1, ..Default::default() }
+}
+
+fn set_error(partition: &mut PartitionProduceResponse, code: ErrorCode, message: Option<String>) {
+    partition.error_code = code.into();
+    partition.base_offset = -1;
+    partition.log_append_time_ms = -1;
+    partition.log_start_offset = -1;
+    partition.error_message = message.map(StrBytes::from);
+}
+
+impl Refusal {
+    fn new(code: ErrorCode, message: String) -> Self {
+        Self { code, message: Some(message), record_errors: Vec::new(), leader: None }
+    }
+
+    fn write_to(self, partition: &mut PartitionProduceResponse) {
+        set_error(partition, self.code, self.message);
+        partition.record_errors = self.record_errors;
+    }
+}
+
+fn leader_id_and_epoch(leadership: Leadership) -> LeaderIdAndEpoch {
+    LeaderIdAndEpoch { leader_id: leadership.leader, leader_epoch: leadership.epoch }
+}
+
+fn add_endpoint(broker: &Broker, listener: &str, leader: i32, response: &mut Response) {
+    if response.node_endpoints.iter().any(|node| node.node_id == leader) {
+        return;
+    }
+    let Some(NodeAddress { host, port, rack }) = broker.endpoint(leader, listener) else { return };
+    response.node_endpoints.push(NodeEndpoint { node_id: leader, host, port, rack });
+}
+
+impl From<ErrorCode> for Refusal {
+    fn from(code: ErrorCode) -> Self {
+        Self { code, message: None, record_errors: Vec::new(), leader: None }
+    }
+}
+
+impl From<NotUsable> for Refusal {
+    fn from(error: NotUsable) -> Self {
+        let leader = match error {
+            NotUsable::NotLeader(leadership) => Some(leadership),
+            NotUsable::Fenced(_) | NotUsable::UnknownEpoch(_) | NotUsable::Offline => None,
+        };
+        Self { leader, ..Self::from(error.error_code()) }
+    }
+}
+
+impl From<RecordError> for Refusal {
+    fn from(error: RecordError) -> Self {
+        let code = error.code();
+        let record_errors =
+            error.refused_records().iter().map(|record| BatchIndexAndErrorMessage {
+                batch_index: record.batch_index,
+                batch_index_error_message: Some(StrBytes::from(record.message.as_str())),
+            });
+        let record_errors = record_errors.collect();
+        Self { record_errors, ..Self::new(code, error.to_string()) }
+    }
+}

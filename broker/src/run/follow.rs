@@ -1,0 +1,79 @@
+//! What this broker does when the metadata changes. Runs on the controller's thread, before
+//! anybody sees the new image and before the command that caused it is answered.
+
+use std::sync::Arc;
+
+use controller::image::configs::ConfigResourceType;
+use controller::{MetadataDelta, MetadataImage};
+use protocol_codec::StrBytes;
+
+use crate::broker::Clock;
+use crate::config::LiveConfig;
+use crate::group::event::DeletedTopic;
+use crate::group::{GroupCoordinator, OFFSETS_TOPIC};
+use crate::replication::ReplicaManager;
+
+/// Everything that follows the metadata.
+#[derive(Debug)]
+pub(super) struct Follower {
+    pub(super) node_id: i32,
+    pub(super) config: Arc<LiveConfig>,
+    pub(super) replicas: Arc<ReplicaManager>,
+    pub(super) groups: GroupCoordinator,
+    pub(super) clock: Clock,
+}
+
+impl Follower {
+    pub(super) fn follow(&self, delta: &MetadataDelta, image: &Arc<MetadataImage>) {
+        let changed = |kind| delta.configs_changed.keys().any(move |r| r.kind == kind);
+        if changed(ConfigResourceType::Broker) {
+            self.config.follow(&image.configs);
+        }
+        let log_config = |image: &MetadataImage, topic: &str| {
+            self.config.load().topic_log_config(&image.configs, topic)
+        };
+        self.replicas.apply(delta, image, &log_config, self.clock.wall_ms());
+        if changed(ConfigResourceType::Broker) {
+            // Topics that set nothing take the broker's values.
+            for topic in image.topics.iter() {
+                self.replicas.update_config(&topic.name, &log_config(image, &topic.name));
+            }
+        } else {
+            let topics =
+                delta.configs_changed.keys().filter(|r| r.kind == ConfigResourceType::Topic);
+            for topic in topics {
+                self.replicas.update_config(&topic.name, &log_config(image, &topic.name));
+            }
+        }
+        self.follow_offsets_topic(delta, image);
+        self.tell_groups_of_deletions(delta);
+    }
+
+    fn follow_offsets_topic(&self, delta: &MetadataDelta, image: &MetadataImage) {
+        let deleted = delta.topics_deleted.values().find(|topic| &*topic.name == OFFSETS_TOPIC);
+        if let Some(topic) = deleted {
+            for partition in 0..topic.partition_count() {
+                self.groups.resigned(partition);
+            }
+        }
+        let Some(topic) = image.topics.by_name(OFFSETS_TOPIC) else { return };
+        let Some(changed) = delta.partitions_changed.get(&topic.id) else { return };
+        self.groups.set_partition_count(topic.partition_count());
+        for number in changed {
+            let Some(partition) = topic.partition(*number) else { continue };
+            if partition.leader == self.node_id {
+                self.groups.elected(*number, partition.leader_epoch);
+            } else {
+                self.groups.resigned(*number);
+            }
+        }
+    }
+
+    fn tell_groups_of_deletions(&self, delta: &MetadataDelta) {
+        let deleted = delta
+            .topics_deleted
+            .values()
+            .map(|topic| DeletedTopic { name: StrBytes::from(&*topic.name), id: topic.id });
+        self.groups.topics_deleted(&deleted.collect::<Vec<_>>());
+    }
+}

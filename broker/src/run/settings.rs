@@ -1,0 +1,92 @@
+//! The parts of the configuration, as the modules that use them want them.
+
+use std::net::{IpAddr, ToSocketAddrs};
+use std::time::Duration;
+
+use crate::config::BrokerConfig;
+use crate::group::GroupConfig;
+use crate::net::NetSettings;
+use crate::net::budget::MemoryBudget;
+use crate::net::quota::ConnectionLimits;
+use storage::{DataDirsConfig, LogManagerConfig};
+
+/// Stands for "never" where a timer needs a time.
+const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+pub(super) fn net(config: &BrokerConfig) -> NetSettings {
+    let idle = config.connections.connections_max_idle_ms;
+    NetSettings {
+        frame_bytes_max: config.network.socket_request_max_bytes,
+        idle_max: idle.map_or(FOREVER, Duration::from_millis).min(FOREVER),
+        send_buffer_bytes: config.network.socket_send_buffer_bytes,
+        receive_buffer_bytes: config.network.socket_receive_buffer_bytes,
+    }
+}
+
+pub(super) fn budget(config: &BrokerConfig) -> MemoryBudget {
+    config.network.queued_max_request_bytes.map_or_else(MemoryBudget::of_machine, MemoryBudget::new)
+}
+
+pub(super) fn connection_limits(config: &BrokerConfig) -> ConnectionLimits {
+    let connections = &config.connections;
+    let addresses = |(host, limit): &(String, usize)| {
+        let ips: Vec<IpAddr> = match (host.as_str(), 0).to_socket_addrs() {
+            Ok(addresses) => addresses.map(|address| address.ip().to_canonical()).collect(),
+            Err(error) => {
+                tracing::warn!(%host, "max.connections.per.ip.overrides: {error}");
+                Vec::new()
+            }
+        };
+        let limit = *limit;
+        ips.into_iter().map(move |ip| (ip, limit))
+    };
+    ConnectionLimits {
+        max_connections: connections.max_connections,
+        max_per_ip: connections.max_connections_per_ip,
+        per_ip_overrides: connections
+            .max_connections_per_ip_overrides
+            .iter()
+            .flat_map(addresses)
+            .collect(),
+    }
+}
+
+pub(super) fn data_dirs(config: &BrokerConfig) -> DataDirsConfig {
+    DataDirsConfig {
+        log_dirs: config.storage.log_dirs.clone(),
+        metadata_dir: Some(config.controller.metadata_log_dir.clone()),
+        node_id: config.node_id,
+        cluster_id: config.cluster_id.clone(),
+    }
+}
+
+pub(super) fn log_manager(config: &BrokerConfig) -> LogManagerConfig {
+    let ms = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
+    let storage = &config.storage;
+    LogManagerConfig {
+        default_log_config: config.log.clone(),
+        recovery_threads_per_data_dir: storage.num_recovery_threads_per_data_dir,
+        recovery_point_checkpoint_interval_ms: ms(storage.log_flush_offset_checkpoint_interval_ms),
+        log_start_checkpoint_interval_ms: ms(storage.log_flush_start_offset_checkpoint_interval_ms),
+        retention_check_interval_ms: ms(storage.log_retention_check_interval_ms),
+        producer_id_expiration_ms: config.producers.producer_id_expiration_ms,
+        ..LogManagerConfig::default()
+    }
+}
+
+pub(super) fn groups(config: &BrokerConfig) -> GroupConfig {
+    let (groups, offsets) = (&config.groups, &config.offsets);
+    let int = |value: i64| i32::try_from(value).unwrap_or(i32::MAX);
+    GroupConfig {
+        session_timeout_ms_min: int(groups.group_min_session_timeout_ms),
+        session_timeout_ms_max: int(groups.group_max_session_timeout_ms),
+        initial_rebalance_delay_ms: int(groups.group_initial_rebalance_delay_ms),
+        max_size: groups.group_max_size,
+        offset_metadata_bytes_max: offsets.offset_metadata_max_bytes,
+        offsets_retention_ms: offsets.offsets_retention_ms,
+        retention_check_interval_ms: offsets.offsets_retention_check_interval_ms,
+        commit_timeout_ms: offsets.offsets_commit_timeout_ms,
+        offsets_topic_partitions: offsets.offsets_topic_num_partitions,
+        record_bytes_max: usize::try_from(config.log.max_message_bytes).unwrap_or(0),
+    }
+}
