@@ -329,7 +329,7 @@ mod tests {
         let small = cache.create(session(1), 0);
         let large = cache.create(session(5), 10_000);
         assert_eq!(cache.create(session(3), 20_000), 0, "nobody is old enough");
-        let third = cache.create(session(3), 120_001);
+        let third = cache.create(session(7), 120_001);
         assert_ne!(third, 0, "the small one has been idle for long");
         assert!(cache.take(small, 1, false).is_err());
 
@@ -337,7 +337,7 @@ mod tests {
         cache.put_back(used, 130_500);
         let used = cache.take(third, 1, false).unwrap();
         cache.put_back(used, 240_500);
-        // Both are in use; the large one is old, but not smaller than five.
+        // Both are in use and old, but neither is smaller than five.
         assert_eq!(cache.create(session(5), 250_000), 0);
         assert_ne!(cache.create(session(6), 250_000), 0);
         assert!(cache.take(large, 1, false).is_err());
