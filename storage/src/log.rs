@@ -237,6 +237,11 @@ impl Log {
         &self.context.dir
     }
 
+    /// The queue that this log's syncs go through.
+    pub fn sync_queue(&self) -> &SyncQueue {
+        &self.context.sync_queue
+    }
+
     pub fn config(&self) -> Arc<LogConfig> {
         self.config.load_full()
     }

@@ -32,6 +32,9 @@ use files::{LOG_SUFFIX, OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX};
 /// "No timestamp", as in record batches.
 pub(crate) const NO_TIMESTAMP: i64 = -1;
 
+/// More bytes than this without an entry at the end of a segment mean that its index is not whole.
+const UNINDEXED_BYTES_MAX: u64 = 4 << 20;
+
 /// Why a segment could not be read.
 #[derive(Debug, Error)]
 pub enum SegmentError {
@@ -291,11 +294,13 @@ impl Segment {
     }
 
     fn load_indexes(&self, fs: &dyn Fs) -> Result<Indexes, SegmentError> {
-        match self.read_indexes(fs) {
+        let read = self.read_indexes(fs).map_err(|error| error.to_string());
+        let checked = read.and_then(|indexes| self.check_indexes(fs, &indexes).map(|()| indexes));
+        match checked {
             Ok(indexes) => Ok(indexes),
             Err(reason) => {
                 let path = self.path(OFFSET_INDEX_SUFFIX);
-                tracing::warn!(path = %path.display(), %reason, "Rebuilding the indexes of a segment");
+                tracing::warn!(path = %path.display(), reason, "Rebuilding the indexes of a segment");
                 self.rebuild_indexes(fs)
             }
         }
@@ -305,24 +310,40 @@ impl Segment {
         let mut indexes = Indexes::empty(self.base_offset, true);
         indexes.offsets = Index::open(fs, &self.path(OFFSET_INDEX_SUFFIX))?;
         indexes.times = Index::open(fs, &self.path(TIME_INDEX_SUFFIX))?;
-        if let Some(last) = indexes.offsets.last()?
-            && u64::from(last.position) >= self.size()
-        {
-            let text = format!("the last entry points to {} of {}", last.position, self.size());
-            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
-        }
-        match indexes.times.last()? {
-            Some(last) => {
-                let offset = self.base_offset + i64::from(last.relative_offset);
-                indexes.max_timestamp = TimestampOffset { timestamp: last.timestamp, offset };
-            }
-            None if self.size() > 0 => {
-                // Every sealed segment has at least its last entry, unless no record has a time.
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "no entry"));
-            }
-            None => {}
+        if let Some(last) = indexes.times.last()? {
+            let offset = self.base_offset + i64::from(last.relative_offset);
+            indexes.max_timestamp = TimestampOffset { timestamp: last.timestamp, offset };
         }
         Ok(indexes)
+    }
+
+    /// Whether the last entries fit the batches behind them. They do not if the files are older
+    /// than the segment's last bytes: a crash came between a clean stop and the next roll.
+    fn check_indexes(&self, fs: &dyn Fs, indexes: &Indexes) -> Result<(), String> {
+        let last = indexes.offsets.last().map_err(|error| error.to_string())?;
+        let start = last.map_or(0, |last| u64::from(last.position));
+        if last.is_some() && start >= self.size() {
+            return Err(format!("the last entry points to {start} of {}", self.size()));
+        }
+        let failed = |error: SegmentError| error.to_string();
+        let mut scan = self.scan(fs, start, self.size()).map_err(failed)?;
+        let mut is_first = true;
+        while let Some(batch) = scan.next().map_err(failed)? {
+            let relative = relative(self.base_offset, batch.header.last_offset());
+            if let Some(last) = last.filter(|_| is_first)
+                && relative != Some(last.relative_offset)
+            {
+                return Err(format!("the last entry does not fit the batch at {start}"));
+            }
+            if batch.position - start > UNINDEXED_BYTES_MAX {
+                return Err(format!("nothing behind position {start} is indexed"));
+            }
+            if batch.header.max_timestamp > indexes.max_timestamp.timestamp {
+                return Err(format!("no entry for the time of the batch at {}", batch.position));
+            }
+            is_first = false;
+        }
+        Ok(())
     }
 
     /// Replaces the indexes, before the segment is shared or with the log's lock held.

@@ -249,6 +249,9 @@ impl Opening<'_> {
         let mut next_offset = 0;
         for number in first..self.segments.len() {
             let Some(segment) = self.segments.get(number).map(Arc::clone) else { break };
+            if number > first {
+                self.check_gap(number, next_offset)?;
+            }
             let recovered = self.scan(&segment)?;
             self.recovery.segments_scanned += 1;
             next_offset = recovered.next_offset;
@@ -266,6 +269,19 @@ impl Opening<'_> {
         }
         self.sync_recovered(first)?;
         Ok(next_offset)
+    }
+
+    /// A segment begins where the one before it ends, unless compaction took what was between.
+    fn check_gap(&self, number: usize, next_offset: i64) -> Result<(), OpenLogError> {
+        let pair = self.segments.get(number - 1).zip(self.segments.get(number));
+        let Some((before, segment)) = pair else { return Ok(()) };
+        let is_gap = segment.base_offset() > next_offset && segment.size() > 0;
+        if !is_gap || self.open.config.cleanup_policy.compact {
+            return Ok(());
+        }
+        let reason = format!("it ends at offset {next_offset}");
+        let damage = before.corrupt(before.size(), reason);
+        Err(OpenLogError::Hole { damage, follows: segment.to_string() })
     }
 
     fn scan(&mut self, segment: &Segment) -> Result<Recovered, OpenLogError> {
@@ -329,6 +345,9 @@ impl Opening<'_> {
                 for file in segment.seal(self.fs).map_err(failed)?.into_iter().flatten() {
                     file.sync_data().map_err(failed)?;
                 }
+            } else {
+                // They may point into what was cut off.
+                segment.remove_index_files(self.fs).map_err(failed)?;
             }
         }
         // The names may have been made just before the crash.

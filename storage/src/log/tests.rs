@@ -3,6 +3,7 @@
 mod basics;
 mod durability;
 mod faults;
+mod model;
 mod recovery;
 
 use std::path::Path;

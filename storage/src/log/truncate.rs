@@ -28,8 +28,9 @@ pub enum TruncateError {
 }
 
 impl Log {
-    /// Cuts off everything at and after `offset`, and the batch that it lies in. Returns whether
-    /// there was anything. Those who wait for more to become durable are told.
+    /// Cuts off everything at and after `offset`, and the whole batch that it lies in: the log then
+    /// ends where that batch began. (Kafka's ends at `offset`, until it is restarted.) Returns
+    /// whether there was anything. Those who wait for more to become durable are told.
     pub fn truncate_to(self: &Arc<Self>, offset: i64) -> Result<bool, TruncateError> {
         let sync_lock = self.sync_lock.lock();
         let mut writer = self.lock_to_write()?;
@@ -49,17 +50,20 @@ impl Log {
 
         // Readers must not be sent beyond the new end before the bytes go.
         let position = self.position_of(last, offset)?;
-        last.activate_up_to(self.fs(), offset, position)?;
+        let end = last.activate_up_to(self.fs(), offset, position)?;
+        assert!(end <= offset, "nothing at or after the offset is kept");
         last.set_size(position);
-        self.log_start_offset.fetch_min(offset, Ordering::AcqRel);
+        self.log_start_offset.fetch_min(end, Ordering::AcqRel);
         writer.forget(cut);
+        // As the active segment again it is synced with every sync, and must not be sealed.
+        writer.forget(std::slice::from_ref(last));
         writer.active = Arc::clone(last);
         self.segments.store(Arc::new(kept.to_vec()));
-        self.set_end(&mut writer, offset);
+        self.set_end(&mut writer, end);
         let done = self.remove_cut(&mut writer, last, cut, position);
         done.map_err(|error| self.truncate_error(error))?;
         drop(writer);
-        self.truncate_waiters(offset);
+        self.truncate_waiters(end);
         Ok(true)
     }
 
@@ -167,7 +171,7 @@ impl Log {
 }
 
 impl Writer {
-    /// The segments are not part of the log any more.
+    /// The segments are not rolled ones any more: nothing is to be done for them.
     fn forget(&mut self, cut: &[Arc<Segment>]) {
         let is_cut = |segment: &Arc<Segment>| cut.iter().any(|other| Arc::ptr_eq(other, segment));
         self.unsynced.retain(|segment| !is_cut(segment));

@@ -292,15 +292,15 @@ fn truncation_cuts_batches_producers_epochs_and_waiters() {
     assert!(!log.truncate_to(20).unwrap());
     assert!(log.truncate_to(11).unwrap());
     // Offset 11 lies in the batch 10..12, which goes whole.
-    assert_eq!((log.log_end_offset(), log.visible_end(), log.durable_end()), (11, 11, 11));
+    assert_eq!((log.log_end_offset(), log.visible_end(), log.durable_end()), (10, 10, 10));
     assert_eq!(batches(&log, 0), [0, 2, 4, 6, 8]);
     assert_eq!(log.latest_epoch().unwrap().epoch, 1);
     assert_eq!(log.active_producers()[0].last_sequence(), 9);
-    assert_eq!(append(&log, &idempotent(1, 10, 2)).base_offset, 11);
-    assert_eq!(batches(&log, 0), [0, 2, 4, 6, 8, 11]);
-    assert_eq!(batches(&disk.open(), 0), [0, 2, 4, 6, 8, 11]);
+    assert_eq!(append(&log, &idempotent(1, 10, 2)).base_offset, 10);
+    assert_eq!(batches(&log, 0), [0, 2, 4, 6, 8, 10]);
+    assert_eq!(batches(&disk.open(), 0), [0, 2, 4, 6, 8, 10]);
     let log = disk.restart(log);
-    assert_eq!(batches(&log, 0), [0, 2, 4, 6, 8, 11]);
+    assert_eq!(batches(&log, 0), [0, 2, 4, 6, 8, 10]);
 
     log.truncate_fully_and_start_at(100).unwrap();
     assert_eq!((log.log_start_offset(), log.log_end_offset()), (100, 100));
