@@ -78,12 +78,27 @@ macro_rules! apis {
 }
 
 apis! {
-    Produce        3..=13 produce overlaps;
-    Fetch          4..=18 fetch;
-    ListOffsets    1..=11 list_offsets;
-    Metadata       0..=13 metadata;
-    ApiVersions    0..=5  api_versions;
-    InitProducerId 0..=5  init_producer_id;
+    Produce                    3..=13 produce overlaps;
+    Fetch                      4..=18 fetch;
+    ListOffsets                1..=11 list_offsets;
+    Metadata                   0..=13 metadata;
+    ApiVersions                0..=5  api_versions;
+    CreateTopics               2..=7  create_topics;
+    DeleteTopics               1..=6  delete_topics;
+    DeleteRecords              0..=2  delete_records;
+    InitProducerId             0..=5  init_producer_id;
+    OffsetForLeaderEpoch       2..=4  offset_for_leader_epoch;
+    DescribeConfigs            1..=4  describe_configs;
+    AlterConfigs               0..=2  alter_configs;
+    DescribeLogDirs            1..=5  describe_log_dirs;
+    CreatePartitions           0..=3  create_partitions;
+    IncrementalAlterConfigs    0..=1  incremental_alter_configs;
+    ListPartitionReassignments 0..=0  list_partition_reassignments;
+    DescribeQuorum             0..=2  describe_quorum;
+    DescribeCluster            0..=2  describe_cluster;
+    DescribeProducers          0..=0  describe_producers;
+    ListConfigResources        0..=1  list_config_resources;
+    DescribeTopicPartitions    0..=0  describe_topic_partitions;
 }
 
 /// The row of an API.

@@ -6,6 +6,7 @@ use storage::log::retention::DeleteRecordsError;
 use storage::producer_state::ProducerStateError;
 use storage::{AppendError, NotDurable, ReadError, SegmentError};
 
+use crate::config::alter::AlterError;
 use crate::replication::partition::NotUsable;
 
 /// Errors that become a code of a response.
@@ -79,6 +80,15 @@ impl ToErrorCode for DeleteRecordsError {
         match self {
             DeleteRecordsError::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
             DeleteRecordsError::Unwritable(_) => ErrorCode::KafkaStorageError,
+        }
+    }
+}
+
+impl ToErrorCode for AlterError {
+    fn error_code(&self) -> ErrorCode {
+        match self {
+            AlterError::InvalidConfig(_) => ErrorCode::InvalidConfig,
+            AlterError::InvalidRequest(_) => ErrorCode::InvalidRequest,
         }
     }
 }
