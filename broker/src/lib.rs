@@ -29,6 +29,8 @@ compile_error!("Barnabas runs on Linux only: it relies on sendfile, pwritev and 
 pub mod auto_topics;
 pub mod broker;
 pub mod cli;
+#[cfg(test)]
+mod compatibility;
 pub mod config;
 pub mod context;
 pub mod dispatch;
