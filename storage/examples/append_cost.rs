@@ -35,7 +35,7 @@ fn log(dir: &std::path::Path, name: &str) -> Arc<Log> {
     };
     let partition = TopicPartition::new(name, 0);
     let path = dir.join(partition.dir_name());
-    Log::create(context, partition, &path, LogConfig::default())
+    Log::create(context, partition, protocol_codec::Uuid::ZERO, &path, LogConfig::default())
 }
 
 /// A batch of records of 100 bytes, of an idempotent producer.
