@@ -295,7 +295,7 @@ impl Node {
                     .map_err(|source| NodeError::Apply { index: entry.index, source })?;
             }
             self.image.last_applied = position;
-            self.bytes_since_snapshot += entry.data.len() as u64;
+            self.bytes_since_snapshot += entry.data.len() as u64 + ENTRY_OVERHEAD;
         }
         let applied = self.image.last_applied.index;
         self.raw.mut_store().applied(applied);
@@ -446,6 +446,9 @@ impl Node {
         }
     }
 }
+
+/// What an entry costs besides its data, so that many small ones bring a snapshot too.
+const ENTRY_OVERHEAD: u64 = 128;
 
 /// An election timeout is one to two times this.
 const ELECTION_TICKS: usize = 10;

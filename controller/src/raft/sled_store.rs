@@ -52,6 +52,10 @@ const FORMAT: u32 = 1;
 /// what is under way can be finished.
 const SPARE_BYTES: u64 = 2 * 1024 * 1024;
 
+/// How many entries are dropped from the front at a time: sled holds a whole batch in memory, many
+/// times over.
+const ENTRIES_PER_COMPACTION: u64 = 128;
+
 /// sled's own cache: everything that is read again is in the image.
 const CACHE_BYTES: u64 = 1024 * 1024;
 
@@ -214,6 +218,24 @@ impl SledStore {
         self.durable.set(snapshot)
     }
 
+    /// Drops the entries up to this index, which is one of them. Not synced: if it is lost, the
+    /// entries are there again and a snapshot covers them.
+    fn drop_front(&mut self, index: u64) -> Result<(), StoreError> {
+        let dropped = usize::try_from(index - self.truncated.index).unwrap_or(usize::MAX);
+        let term = self.term(index).unwrap_or_default();
+        let truncated = LogPosition { index, term };
+        let mut batch = sled::Batch::default();
+        for (index, pieces) in (self.truncated.index + 1..).zip(&self.pieces[..dropped]) {
+            values::remove_entry(&mut batch, index, *pieces);
+        }
+        values::put(&mut batch, &Key::Truncated, &values::position(truncated));
+        self.tree.apply_batch(batch).map_err(|source| self.sled_error(source))?;
+        self.terms.drain(..dropped);
+        self.pieces.drain(..dropped);
+        self.truncated = truncated;
+        Ok(())
+    }
+
     fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
         let key = key.bytes();
         let value = self.tree.get(&key).map_err(|source| self.sled_error(source))?;
@@ -358,22 +380,13 @@ impl RaftStore for SledStore {
 
     fn compact(&mut self, at: LogPosition, keep: u64) -> Result<(), StoreError> {
         let index = at.index.saturating_sub(keep);
-        let Some(term) = self.term(index) else { return Ok(()) };
-        if index <= self.truncated.index {
+        if self.term(index).is_none() {
             return Ok(());
         }
-        let mut batch = sled::Batch::default();
-        let dropped = usize::try_from(index - self.truncated.index).unwrap_or(usize::MAX);
-        for (index, pieces) in (self.truncated.index + 1..).zip(&self.pieces[..dropped]) {
-            values::remove_entry(&mut batch, index, *pieces);
+        while self.truncated.index < index {
+            let end = index.min(self.truncated.index + ENTRIES_PER_COMPACTION);
+            self.drop_front(end)?;
         }
-        let truncated = LogPosition { index, term };
-        values::put(&mut batch, &Key::Truncated, &values::position(truncated));
-        // Not synced: if it is lost, the entries are there again and the snapshot covers them.
-        self.tree.apply_batch(batch).map_err(|source| self.sled_error(source))?;
-        self.terms.drain(..dropped);
-        self.pieces.drain(..dropped);
-        self.truncated = truncated;
         self.snapshots.remove_older()
     }
 

@@ -327,3 +327,19 @@ fn a_file_that_an_interrupted_snapshot_left_is_removed() {
     assert!(!left.exists());
     assert_eq!(store.read_snapshot().unwrap(), None);
 }
+
+#[test]
+fn the_reserve_is_given_up_on_a_full_disk_and_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(SledStore::open(dir.path()).unwrap());
+    let metadata = dir.path().join(METADATA_DIR);
+    let reserve = metadata.join(RESERVE_NAME);
+    let size = || fs::metadata(&reserve).map(|file| file.len()).ok();
+    assert_eq!(size(), Some(4 * 1024 * 1024));
+    files::make_room(&metadata, 0);
+    assert_eq!(size(), Some(4 * 1024 * 1024), "there is room");
+    files::make_room(&metadata, u64::MAX);
+    assert_eq!(size(), None);
+    files::fill_reserve(&metadata);
+    assert_eq!(size(), Some(4 * 1024 * 1024));
+}

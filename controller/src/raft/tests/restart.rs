@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::command::{Command, CreateTopics, Outcome};
 use crate::handle::{ControllerConfig, ControllerHandle, ControllerNode};
+use crate::image::configs::ConfigResource;
 use crate::raft::mem_store::MemStore;
 use crate::raft::sled_store::{METADATA_DIR, SledStore};
 use crate::raft::store::RaftStore;
@@ -137,4 +138,24 @@ fn a_damaged_store_stops_the_start_with_one_sentence() {
         .to_string();
     let start = format!("the metadata in {} is damaged: its checksum is", newest.display());
     assert!(error.starts_with(&start), "{error}");
+}
+
+/// A directory that the first release wrote: a snapshot, and entries after it in sled.
+#[test]
+fn a_directory_of_format_1_opens() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/raft/tests/fixtures/format-1");
+    let dir = copy(&fixture);
+    let config = ControllerConfig::sole_voter(1, "c3VwZXItc2VjcmV0LWlk");
+    let store = Box::new(SledStore::open(dir.path()).unwrap());
+    let listener = Box::new(|_: &_, _: &_| {});
+    let handle = ControllerNode::start(config, store, Arc::new(AnyConfig), listener).unwrap();
+    let image = block_on(handle.ready()).unwrap();
+    let topics: Vec<(&str, i32)> =
+        image.topics.iter().map(|topic| (&*topic.name, topic.partition_count())).collect();
+    assert_eq!(topics, [("a.b", 2), ("orders", 2), ("payments", 2)]);
+    let retention = image.configs.value(&ConfigResource::topic("orders"), "retention.ms");
+    assert_eq!(retention.map(|value| &**value), Some("1000"));
+    assert_eq!(image.producer_ids.next_producer_id, 1000);
+    assert_eq!(image.features.level("metadata.version"), 33);
+    assert!(image.brokers.is_active(1));
 }
