@@ -45,6 +45,8 @@ use self::values::{Key, PIECE_SIZE_MAX};
 /// it can start on the log directory with this in it.
 pub const METADATA_DIR: &str = "__cluster_metadata-1";
 
+const SLED_DIR: &str = "raft";
+
 /// The layout described above.
 const FORMAT: u32 = 1;
 
@@ -82,19 +84,24 @@ impl SledStore {
     /// On a full disk the reserve is given up, since opening needs some room.
     pub fn open(metadata_log_dir: &Path) -> Result<SledStore, StoreError> {
         let path = metadata_log_dir.join(METADATA_DIR);
-        let fresh = !path.join("raft").join("db").exists();
         fs::create_dir_all(&path).map_err(files::io("create", &path))?;
         files::make_room(&path, SPARE_BYTES);
-        let tree = open_sled(&path)?;
-        let sled_dir = path.join("raft");
-        let db_path = sled_dir.join("db");
+        let durable = DurableMark::open(&path)?;
+        let snapshots = Arc::new(SnapshotFiles::open(&path)?);
+        let unfinished = !durable.exists() && snapshots.newest().is_none();
+        let tree = match open_sled(&path) {
+            Err(StoreError::Corrupt { .. } | StoreError::Sled { .. }) if unfinished => {
+                files::set_aside(&path, SLED_DIR)?;
+                open_sled(&path)?
+            }
+            opened => opened?,
+        };
+        let db_path = path.join(SLED_DIR).join("db");
         let db_file = File::options()
             .read(true)
             .write(true)
             .open(&db_path)
             .map_err(files::io("open", &db_path))?;
-        let snapshots = Arc::new(SnapshotFiles::open(&path)?);
-        let durable = DurableMark::open(&path)?;
         let mut store = SledStore {
             tree,
             db_file,
@@ -106,20 +113,35 @@ impl SledStore {
             snapshots,
             durable,
         };
-        if fresh {
-            let mut batch = sled::Batch::default();
-            values::put(&mut batch, &Key::Format, &FORMAT.to_le_bytes());
-            store.write(batch)?;
-            let conf = sled_dir.join("conf");
-            File::open(&conf).and_then(|file| file.sync_all()).map_err(files::io("sync", &conf))?;
-            for dir in [&sled_dir, &store.path, metadata_log_dir] {
-                sync_dir(dir)?;
-            }
+        let nothing_yet = store.durable.at().index == 0
+            && store.snapshots.newest().is_none()
+            && store.tree.is_empty();
+        if nothing_yet {
+            store.format(metadata_log_dir)?;
         } else {
             store.load()?;
         }
         files::fill_reserve(&store.path);
         Ok(store)
+    }
+
+    /// Makes an empty store one that can be relied on. The mark comes last: a start that finds none
+    /// knows that nothing was promised yet, and that what it finds may be half made.
+    fn format(&mut self, metadata_log_dir: &Path) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        values::put(&mut batch, &Key::Format, &FORMAT.to_le_bytes());
+        // Synced with the first entry.
+        self.tree.apply_batch(batch).map_err(|source| self.sled_error(source))?;
+        if self.durable.exists() {
+            return Ok(());
+        }
+        let sled_dir = self.path.join(SLED_DIR);
+        let conf = sled_dir.join("conf");
+        File::open(&conf).and_then(|file| file.sync_all()).map_err(files::io("sync", &conf))?;
+        for dir in [&sled_dir, &self.path, metadata_log_dir] {
+            sync_dir(dir)?;
+        }
+        self.durable.create()
     }
 
     /// Reads everything there is and checks it.
@@ -404,7 +426,7 @@ impl RaftStore for SledStore {
 /// Opens sled. It asserts where it meets damage, so a panic is taken for damage too. Its own
 /// snapshot of the page table is only a shortcut: when it cannot be read, sled does without.
 fn open_sled(path: &Path) -> Result<sled::Db, StoreError> {
-    let sled_dir = path.join("raft");
+    let sled_dir = path.join(SLED_DIR);
     let first = match try_open_sled(&sled_dir) {
         Ok(tree) => return Ok(tree),
         Err(error @ sled::Error::Io(_)) => return Err(sled_error(path, error)),

@@ -120,11 +120,12 @@ impl SnapshotWriter for SnapshotFiles {
 pub(super) struct DurableMark {
     file: File,
     path: PathBuf,
-    at: LogPosition,
+    /// `None` before it is first written.
+    at: Option<LogPosition>,
 }
 
 impl DurableMark {
-    /// A mark that is missing or damaged says nothing: it reads as the start of the log.
+    /// A mark that is damaged says nothing: it reads as the start of the log.
     pub(super) fn open(dir: &Path) -> Result<DurableMark, StoreError> {
         let path = dir.join(DURABLE_MARK);
         let mut options = File::options();
@@ -132,24 +133,35 @@ impl DurableMark {
         let file = options.open(&path).map_err(io("open", &path))?;
         let mut bytes = [0; MARK_SIZE];
         let at = match file.read_exact_at(&mut bytes, 0) {
-            Ok(()) => decode_mark(&bytes).unwrap_or_else(|| {
+            Ok(()) => Some(decode_mark(&bytes).unwrap_or_else(|| {
                 tracing::warn!(path = %path.display(), "The mark of what is durable is damaged");
                 LogPosition::default()
-            }),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => LogPosition::default(),
+            })),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => None,
             Err(error) => return Err(io("read", &path)(error)),
         };
         Ok(DurableMark { file, path, at })
     }
 
+    /// Whether it was ever written, which is the last step of making a store.
+    pub(super) fn exists(&self) -> bool {
+        self.at.is_some()
+    }
+
     pub(super) fn at(&self) -> LogPosition {
-        self.at
+        self.at.unwrap_or_default()
+    }
+
+    /// Writes it for the first time, durably.
+    pub(super) fn create(&mut self) -> Result<(), StoreError> {
+        self.set(LogPosition::default())?;
+        self.file.sync_all().map_err(io("sync", &self.path))
     }
 
     /// Before the log is cut back to end at `end`: synced, lest the old mark survive a power cut
     /// that the cut log survives too.
     pub(super) fn lower(&mut self, end: LogPosition) -> Result<(), StoreError> {
-        if self.at.index <= end.index {
+        if self.at().index <= end.index {
             return Ok(());
         }
         self.set(end)?;
@@ -164,7 +176,7 @@ impl DurableMark {
         let crc = snapshot::checksum(&bytes);
         bytes.extend_from_slice(&crc.to_le_bytes());
         self.file.write_all_at(&bytes, 0).map_err(io("write", &self.path))?;
-        self.at = end;
+        self.at = Some(end);
         Ok(())
     }
 }
@@ -217,6 +229,17 @@ pub(super) fn fill_reserve(dir: &Path) {
 pub(super) fn free_bytes(dir: &Path) -> Option<u64> {
     let stat = statvfs(dir).ok()?;
     Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Renames a directory that cannot be read and holds nothing that was promised. What an earlier one
+/// left under the new name is replaced.
+pub(super) fn set_aside(dir: &Path, name: &str) -> Result<(), StoreError> {
+    let (from, to) = (dir.join(name), dir.join(format!("{name}.unfinished")));
+    tracing::warn!(from = %from.display(), to = %to.display(), "Setting aside an unfinished store");
+    if to.exists() {
+        fs::remove_dir_all(&to).map_err(io("remove", &to))?;
+    }
+    fs::rename(&from, &to).map_err(io("rename", &from))
 }
 
 /// Removes sled's own snapshots, which it can do without, and says how many they were.

@@ -177,6 +177,39 @@ fn a_power_cut_takes_nothing_that_was_synced() {
     }
 }
 
+#[test]
+fn a_power_cut_while_the_store_is_made_leaves_one_that_can_be_made() {
+    let seed = *b"a fixed seed for the first cuts.";
+    let mut random = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(dir.path()).unwrap();
+    let made = files_of(dir.path());
+    let mark = made.keys().find(|name| name.ends_with("durable")).unwrap();
+    let mut before_mark = made.clone();
+    before_mark.remove(mark);
+    for _ in 0..40 {
+        let cut = tempfile::tempdir().unwrap();
+        let mut kept = before_mark.clone();
+        kept.retain(|_, _| rand_below(&mut random, 3) > 0);
+        write_mixture(cut.path(), &Files::new(), &kept, &mut |n| rand_below(&mut random, n));
+        let mut again = SledStore::open(cut.path()).unwrap();
+        again.append(&[entry(1, 1, 5)], None).unwrap();
+    }
+    drop(store);
+}
+
+/// Who loses the mark loses nothing else.
+#[test]
+fn a_store_without_its_mark_is_still_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = SledStore::open(dir.path()).unwrap();
+    store.append(&[entry(1, 1, 5)], None).unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    copy_dir(dir.path(), copy.path());
+    fs::remove_file(copy.path().join(METADATA_DIR).join("durable")).unwrap();
+    assert_eq!(all_entries(&SledStore::open(copy.path()).unwrap()), [entry(1, 1, 5)]);
+}
+
 fn rand_below(random: &mut TestRng, bound: u64) -> u64 {
     use proptest::prelude::Rng;
     random.next_u64() % bound
