@@ -78,27 +78,38 @@ macro_rules! apis {
 }
 
 apis! {
-    Produce                    3..=13 produce overlaps;
-    Fetch                      4..=18 fetch;
-    ListOffsets                1..=11 list_offsets;
-    Metadata                   0..=13 metadata;
-    ApiVersions                0..=5  api_versions;
-    CreateTopics               2..=7  create_topics;
-    DeleteTopics               1..=6  delete_topics;
-    DeleteRecords              0..=2  delete_records;
-    InitProducerId             0..=5  init_producer_id;
-    OffsetForLeaderEpoch       2..=4  offset_for_leader_epoch;
-    DescribeConfigs            1..=4  describe_configs;
-    AlterConfigs               0..=2  alter_configs;
-    DescribeLogDirs            1..=5  describe_log_dirs;
-    CreatePartitions           0..=3  create_partitions;
-    IncrementalAlterConfigs    0..=1  incremental_alter_configs;
-    ListPartitionReassignments 0..=0  list_partition_reassignments;
-    DescribeQuorum             0..=2  describe_quorum;
-    DescribeCluster            0..=2  describe_cluster;
-    DescribeProducers          0..=0  describe_producers;
-    ListConfigResources        0..=1  list_config_resources;
-    DescribeTopicPartitions    0..=0  describe_topic_partitions;
+    Produce                      3..=13  produce overlaps;
+    Fetch                        4..=18  fetch;
+    ListOffsets                  1..=11  list_offsets;
+    Metadata                     0..=13  metadata;
+    OffsetCommit                 2..=10  offset_commit;
+    OffsetFetch                  1..=10  offset_fetch;
+    FindCoordinator              0..=6   find_coordinator;
+    JoinGroup                    0..=9   join_group;
+    Heartbeat                    0..=4   heartbeat;
+    LeaveGroup                   0..=5   leave_group;
+    SyncGroup                    0..=5   sync_group;
+    DescribeGroups               0..=6   describe_groups;
+    ListGroups                   0..=5   list_groups;
+    ApiVersions                  0..=5   api_versions;
+    CreateTopics                 2..=7   create_topics;
+    DeleteTopics                 1..=6   delete_topics;
+    DeleteRecords                0..=2   delete_records;
+    InitProducerId               0..=5   init_producer_id;
+    OffsetForLeaderEpoch         2..=4   offset_for_leader_epoch;
+    DescribeConfigs              1..=4   describe_configs;
+    AlterConfigs                 0..=2   alter_configs;
+    DescribeLogDirs              1..=5   describe_log_dirs;
+    CreatePartitions             0..=3   create_partitions;
+    DeleteGroups                 0..=3   delete_groups;
+    IncrementalAlterConfigs      0..=1   incremental_alter_configs;
+    ListPartitionReassignments   0..=0   list_partition_reassignments;
+    OffsetDelete                 0..=0   offset_delete;
+    DescribeQuorum               0..=2   describe_quorum;
+    DescribeCluster              0..=2   describe_cluster;
+    DescribeProducers            0..=0   describe_producers;
+    ListConfigResources          0..=1   list_config_resources;
+    DescribeTopicPartitions      0..=0   describe_topic_partitions;
 }
 
 /// The row of an API.

@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use controller::image::configs::ConfigResourceType;
 use controller::{MetadataDelta, MetadataImage};
-use protocol_codec::StrBytes;
 
 use crate::broker::Clock;
 use crate::config::LiveConfig;
-use crate::group::event::DeletedTopic;
-use crate::group::{GroupCoordinator, OFFSETS_TOPIC};
+use crate::group::GroupCoordinator;
 use crate::replication::ReplicaManager;
 
 /// Everything that follows the metadata.
@@ -45,35 +43,6 @@ impl Follower {
                 self.replicas.update_config(&topic.name, &log_config(image, &topic.name));
             }
         }
-        self.follow_offsets_topic(delta, image);
-        self.tell_groups_of_deletions(delta);
-    }
-
-    fn follow_offsets_topic(&self, delta: &MetadataDelta, image: &MetadataImage) {
-        let deleted = delta.topics_deleted.values().find(|topic| &*topic.name == OFFSETS_TOPIC);
-        if let Some(topic) = deleted {
-            for partition in 0..topic.partition_count() {
-                self.groups.resigned(partition);
-            }
-        }
-        let Some(topic) = image.topics.by_name(OFFSETS_TOPIC) else { return };
-        let Some(changed) = delta.partitions_changed.get(&topic.id) else { return };
-        self.groups.set_partition_count(topic.partition_count());
-        for number in changed {
-            let Some(partition) = topic.partition(*number) else { continue };
-            if partition.leader == self.node_id {
-                self.groups.elected(*number, partition.leader_epoch);
-            } else {
-                self.groups.resigned(*number);
-            }
-        }
-    }
-
-    fn tell_groups_of_deletions(&self, delta: &MetadataDelta) {
-        let deleted = delta
-            .topics_deleted
-            .values()
-            .map(|topic| DeletedTopic { name: StrBytes::from(&*topic.name), id: topic.id });
-        self.groups.topics_deleted(&deleted.collect::<Vec<_>>());
+        self.groups.apply(delta, image, self.node_id);
     }
 }

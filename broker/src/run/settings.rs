@@ -4,7 +4,6 @@ use std::net::{IpAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use crate::config::BrokerConfig;
-use crate::group::GroupConfig;
 use crate::net::NetSettings;
 use crate::net::budget::MemoryBudget;
 use crate::net::quota::ConnectionLimits;
@@ -71,22 +70,5 @@ pub(super) fn log_manager(config: &BrokerConfig) -> LogManagerConfig {
         retention_check_interval_ms: ms(storage.log_retention_check_interval_ms),
         producer_id_expiration_ms: config.producers.producer_id_expiration_ms,
         ..LogManagerConfig::default()
-    }
-}
-
-pub(super) fn groups(config: &BrokerConfig) -> GroupConfig {
-    let (groups, offsets) = (&config.groups, &config.offsets);
-    let int = |value: i64| i32::try_from(value).unwrap_or(i32::MAX);
-    GroupConfig {
-        session_timeout_ms_min: int(groups.group_min_session_timeout_ms),
-        session_timeout_ms_max: int(groups.group_max_session_timeout_ms),
-        initial_rebalance_delay_ms: int(groups.group_initial_rebalance_delay_ms),
-        max_size: groups.group_max_size,
-        offset_metadata_bytes_max: offsets.offset_metadata_max_bytes,
-        offsets_retention_ms: offsets.offsets_retention_ms,
-        retention_check_interval_ms: offsets.offsets_retention_check_interval_ms,
-        commit_timeout_ms: offsets.offsets_commit_timeout_ms,
-        offsets_topic_partitions: offsets.offsets_topic_num_partitions,
-        record_bytes_max: usize::try_from(config.log.max_message_bytes).unwrap_or(0),
     }
 }

@@ -21,8 +21,8 @@ use super::settings;
 use crate::auto_topics::AutoTopics;
 use crate::broker::{Broker, Clock, Parts};
 use crate::config::{BrokerConfig, LiveConfig};
-use crate::group::GroupCoordinator;
 use crate::group::event::Now;
+use crate::group::{GroupConfig, GroupCoordinator};
 use crate::logging::{self, LogLevels};
 use crate::net::NetContext;
 use crate::net::listener::{BindError, Listener};
@@ -205,7 +205,7 @@ fn group_coordinator(
 ) -> GroupCoordinator {
     let log = ReplicaOffsetsLog::new(replicas.clone(), config.clone(), clock);
     let now = move || Now { ms: clock.monotonic_ms(), wall_ms: clock.wall_ms() };
-    GroupCoordinator::new(settings::groups(&config.load()), Arc::new(log), Arc::new(now))
+    GroupCoordinator::new(GroupConfig::new(&config.load()), Arc::new(log), Arc::new(now))
 }
 
 /// Says which logs no topic knows of: their topics were deleted while this node was down.
