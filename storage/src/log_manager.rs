@@ -1,15 +1,15 @@
 //! All logs of a node, over its log directories.
 //!
-//! The map of logs is behind one lock. The only disk accesses under it are the rename of a deleted
-//! partition, and a checkpoint before a name is used again. What the logs need from time to time (retention, checkpoints, delayed
+//! The map of logs is behind one lock, under which the disk is only accessed to rename the folder of
+//! a deleted partition. What the logs need from time to time (retention, checkpoints, delayed
 //! removal) is done by [`LogManager::tick`], on this manager's own thread if
 //! [`LogManager::start_ticking`] was called. An idle log costs a tick no disk access.
 //!
 //! Invariants:
 //! - a partition has at most one log, in one directory, and a folder that could not be opened is
 //!   never opened anew at offset 0: it is kept as failed, with the reason;
-//! - nothing that no topic knows of is ever deleted by itself: it is reported, and set aside if
-//!   its name is needed;
+//! - of what no topic knows of nothing is ever deleted, not even by retention: it is reported, and
+//!   set aside if its name is needed;
 //! - the marker of a clean stop is written only after everything in its directory is durable, and
 //!   taken away before the first append.
 //!
@@ -145,6 +145,9 @@ struct Entry {
     topic_id: Option<Uuid>,
     /// Place in [`LogManager::dirs`].
     dir: usize,
+    /// Somebody has asked for it since the start. Until then it is let alone: no topic may know of
+    /// it, and the retention of its topic is not known.
+    is_wanted: bool,
 }
 
 impl Logs {

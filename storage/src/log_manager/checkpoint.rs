@@ -17,17 +17,32 @@ impl LogManager {
     /// Writes the recovery points of all logs.
     pub fn checkpoint_recovery_points(&self) {
         for (place, dir) in self.dirs.iter().enumerate() {
-            let offsets = self.logs.read().recovery_points(place, dir);
-            dir.write_checkpoint(RECOVERY_POINT_CHECKPOINT, &offsets);
+            self.write_recovery_points(place, dir);
         }
     }
 
     /// Writes the start of the logs where it lies inside of their first segment.
     pub fn checkpoint_log_start_offsets(&self) {
         for (place, dir) in self.dirs.iter().enumerate() {
-            let offsets = self.logs.read().log_start_offsets(place, dir);
-            dir.write_checkpoint(LOG_START_CHECKPOINT, &offsets);
+            self.write_log_starts(place, dir);
         }
+    }
+
+    /// Writes what the next start believes of the logs in `dir`. Returns whether it is there.
+    pub(super) fn write_checkpoints(&self, place: usize, dir: &ManagedDir) -> bool {
+        self.write_recovery_points(place, dir) && self.write_log_starts(place, dir)
+    }
+
+    fn write_recovery_points(&self, place: usize, dir: &ManagedDir) -> bool {
+        dir.write_checkpoint(RECOVERY_POINT_CHECKPOINT, |known| {
+            self.logs.read().recovery_points(place, known)
+        })
+    }
+
+    fn write_log_starts(&self, place: usize, dir: &ManagedDir) -> bool {
+        dir.write_checkpoint(LOG_START_CHECKPOINT, |known| {
+            self.logs.read().log_start_offsets(place, known)
+        })
     }
 
     /// Writes the high watermarks, which the broker's replication knows; partitions without a log
@@ -47,7 +62,7 @@ impl LogManager {
             }
         }
         for (dir, offsets) in self.dirs.iter().zip(by_dir) {
-            dir.write_checkpoint(REPLICATION_CHECKPOINT, &offsets);
+            dir.write_checkpoint(REPLICATION_CHECKPOINT, |_| offsets);
         }
     }
 }
@@ -55,17 +70,27 @@ impl LogManager {
 impl ManagedDir {
     /// Writes the checkpoint `name` unless it says so already. Returns whether it does now; a
     /// failed write is judged like any other, so it may take the directory offline.
-    pub(super) fn write_checkpoint(&self, name: &'static str, offsets: &Offsets) -> bool {
+    ///
+    /// `offsets` gets what the file says now, and is called under the lock of the checkpoints: a
+    /// writer that was overtaken cannot bring back what a later one has left out. The lock of the
+    /// map comes after this one, never before.
+    fn write_checkpoint(
+        &self,
+        name: &'static str,
+        offsets: impl FnOnce(&Offsets) -> Offsets,
+    ) -> bool {
         if !self.is_online() {
             return false;
         }
         let mut written = self.checkpoints.lock();
-        if written.get(name).map_or(offsets.is_empty(), |known| known == offsets) {
+        let known = written.entry(name).or_default();
+        let offsets = offsets(known);
+        if *known == offsets {
             return true;
         }
-        match offsets::write(self.fs(), self.log_dir().path(), name, offsets) {
+        match offsets::write(self.fs(), self.log_dir().path(), name, &offsets) {
             Ok(()) => {
-                written.insert(name, offsets.clone());
+                *known = offsets;
                 true
             }
             Err(error) => {
@@ -96,10 +121,10 @@ impl ManagedDir {
 }
 
 impl Logs {
-    /// The recovery points of the logs in the directory `dir`. A log that holds nothing durable
-    /// needs no line: 0 is what a missing one means.
-    pub(super) fn recovery_points(&self, place: usize, dir: &ManagedDir) -> Offsets {
-        let mut offsets = self.of_failed(dir, RECOVERY_POINT_CHECKPOINT);
+    /// The recovery points of the logs in the directory at `place`. A log that holds nothing
+    /// durable needs no line: 0 is what a missing one means.
+    fn recovery_points(&self, place: usize, known: &Offsets) -> Offsets {
+        let mut offsets = self.of_failed(known);
         for (partition, entry) in self.by_partition.iter().filter(|(_, e)| e.dir == place) {
             let recovery_point = entry.log.recovery_point();
             if recovery_point > 0 {
@@ -109,10 +134,10 @@ impl Logs {
         offsets
     }
 
-    /// The starts of the logs in the directory `dir` that do not begin where their first segment
-    /// does.
-    pub(super) fn log_start_offsets(&self, place: usize, dir: &ManagedDir) -> Offsets {
-        let mut offsets = self.of_failed(dir, LOG_START_CHECKPOINT);
+    /// The starts of the logs in the directory at `place` that do not begin where their first
+    /// segment does.
+    fn log_start_offsets(&self, place: usize, known: &Offsets) -> Offsets {
+        let mut offsets = self.of_failed(known);
         for (partition, entry) in self.by_partition.iter().filter(|(_, e)| e.dir == place) {
             let log_start_offset = entry.log.log_start_offset();
             if log_start_offset > entry.log.segment_offsets().first().copied().unwrap_or(0) {
@@ -122,15 +147,13 @@ impl Logs {
         offsets
     }
 
-    /// What the checkpoint `name` said of the logs that could not be opened: it still holds, and
-    /// will be wanted when they have been repaired.
-    fn of_failed(&self, dir: &ManagedDir, name: &str) -> Offsets {
+    /// What a checkpoint says of the logs that could not be opened: it still holds, and will be
+    /// wanted when they have been repaired.
+    fn of_failed(&self, known: &Offsets) -> Offsets {
         if self.failed.is_empty() {
             return Offsets::new();
         }
-        let written = dir.checkpoints.lock();
-        let known = written.get(name).into_iter().flatten();
-        let kept = known.filter(|(partition, _)| self.failed.contains_key(partition));
+        let kept = known.iter().filter(|(partition, _)| self.failed.contains_key(*partition));
         kept.map(|(partition, offset)| (partition.clone(), *offset)).collect()
     }
 }

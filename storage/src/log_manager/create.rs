@@ -6,8 +6,7 @@ use std::sync::Arc;
 use protocol_codec::Uuid;
 use thiserror::Error;
 
-use super::{Entry, LogManager, Logs, ManagedDir};
-use crate::checkpoint::offsets::{LOG_START_CHECKPOINT, RECOVERY_POINT_CHECKPOINT};
+use super::{Entry, LogManager, Logs};
 use crate::log::Log;
 use crate::partition_metadata;
 use crate::{LogConfig, TopicPartition};
@@ -53,12 +52,13 @@ impl LogManager {
         config: LogConfig,
         placement: Placement,
     ) -> Result<Arc<Log>, CreateLogError> {
+        self.forget_old_log(partition)?;
         let mut logs = self.logs.write();
         if self.is_closed() {
             return Err(CreateLogError::Closed);
         }
         if let Some(entry) = logs.by_partition.get_mut(partition) {
-            return self.existing(entry, partition, topic_id);
+            return self.existing(entry, partition, topic_id, config);
         }
         if let Some(failed) = logs.failed.get(partition) {
             return Err(CreateLogError::Failed {
@@ -69,11 +69,11 @@ impl LogManager {
         }
         let dir = self.choose_dir(&logs, partition, placement)?;
         let (dir, place) = (self.dirs.get(dir).ok_or(CreateLogError::AllOffline)?, dir);
-        self.forget_old_log(dir, place, &logs, partition)?;
         let path = dir.log_dir().path().join(partition.dir_name());
         let context = dir.context.clone();
         let log = Log::create(context, partition.clone(), topic_id, &path, config);
-        let entry = Entry { log: Arc::clone(&log), topic_id: Some(topic_id), dir: place };
+        let entry =
+            Entry { log: Arc::clone(&log), topic_id: Some(topic_id), dir: place, is_wanted: true };
         logs.insert(partition.clone(), entry);
         Ok(log)
     }
@@ -84,6 +84,7 @@ impl LogManager {
         entry: &mut Entry,
         partition: &TopicPartition,
         topic_id: Uuid,
+        config: LogConfig,
     ) -> Result<Arc<Log>, CreateLogError> {
         let found = match entry.topic_id {
             Some(found) => found,
@@ -103,27 +104,32 @@ impl LogManager {
             let (partition, expected) = (partition.clone(), topic_id);
             return Err(CreateLogError::InconsistentTopicId { partition, found, expected });
         }
+        entry.is_wanted = true;
+        entry.log.update_config(config);
         Ok(Arc::clone(&entry.log))
     }
 
     /// Takes an earlier log of this name out of the checkpoints before its name is used again: the
     /// next start would believe its recovery point and its start offset.
-    fn forget_old_log(
-        &self,
-        dir: &ManagedDir,
-        place: usize,
-        logs: &Logs,
-        partition: &TopicPartition,
-    ) -> Result<(), CreateLogError> {
-        if !dir.checkpoints_mention(partition) {
+    fn forget_old_log(&self, partition: &TopicPartition) -> Result<(), CreateLogError> {
+        let is_there = {
+            let logs = self.logs.read();
+            logs.by_partition.contains_key(partition) || logs.failed.contains_key(partition)
+        };
+        if is_there {
             return Ok(());
         }
-        if dir.write_checkpoint(RECOVERY_POINT_CHECKPOINT, &logs.recovery_points(place, dir))
-            && dir.write_checkpoint(LOG_START_CHECKPOINT, &logs.log_start_offsets(place, dir))
-        {
-            return Ok(());
+        for (place, dir) in self.dirs.iter().enumerate() {
+            if dir.is_online()
+                && dir.checkpoints_mention(partition)
+                && !self.write_checkpoints(place, dir)
+            {
+                return Err(CreateLogError::NotCheckpointed {
+                    dir: dir.log_dir().path().to_owned(),
+                });
+            }
         }
-        Err(CreateLogError::NotCheckpointed { dir: dir.log_dir().path().to_owned() })
+        Ok(())
     }
 
     /// The place of the directory for a new log.

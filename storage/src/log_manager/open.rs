@@ -71,6 +71,9 @@ pub struct RecoveryReport {
     pub recovered_dirs: Vec<PathBuf>,
     /// Directories that are offline, with the reason.
     pub offline: Vec<(PathBuf, String)>,
+    /// A directory is offline, or is a new one of a node that is not: a partition that was there
+    /// before and has no log now may have lain in a directory that is missing.
+    pub may_miss_logs: bool,
     /// Logs that could not be opened.
     pub failed: Vec<(TopicPartition, FailedLog)>,
     /// Folders that are no partition's; they are left alone.
@@ -108,6 +111,7 @@ impl LogManager {
     ) -> Result<(Self, RecoveryReport), OpenError> {
         let mut report = RecoveryReport {
             clean_broker_epoch: clean_broker_epoch(&data_dirs),
+            may_miss_logs: !data_dirs.is_new && data_dirs.log_dirs.iter().any(|dir| dir.is_new),
             ..RecoveryReport::default()
         };
         let mut dirs = Vec::new();
@@ -134,6 +138,7 @@ impl LogManager {
         for dir in dirs.iter().filter(|dir| !dir.is_online()) {
             dir.offline_reported.store(true, Ordering::Relaxed);
             let reason = dir.log_dir().offline_reason().unwrap_or_default();
+            report.may_miss_logs = true;
             report.offline.push((dir.log_dir().path().to_owned(), reason));
         }
         if !dirs.iter().any(ManagedDir::is_online) {
@@ -316,7 +321,7 @@ impl DirWork<'_> {
                 if recovery.segments_scanned > 0 {
                     tracing::debug!(%partition, ?recovery, "Recovered a log");
                 }
-                Ok(Entry { log, topic_id, dir: self.place })
+                Ok(Entry { log, topic_id, dir: self.place, is_wanted: false })
             }
             Err(error) => {
                 if is_io(&error) {

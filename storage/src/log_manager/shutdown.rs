@@ -7,8 +7,7 @@ use std::thread;
 
 use parking_lot::Mutex;
 
-use super::{LogManager, Logs, ManagedDir};
-use crate::checkpoint::offsets::{LOG_START_CHECKPOINT, RECOVERY_POINT_CHECKPOINT};
+use super::{LogManager, ManagedDir};
 use crate::clean_shutdown;
 use crate::log::Log;
 
@@ -42,10 +41,9 @@ impl LogManager {
             let threads = dir.sync_threads.lock().take();
             drop(threads);
         }
-        let logs = self.logs.read();
         let mut all_clean = true;
         for (place, (dir, closed)) in self.dirs.iter().zip(closed).enumerate() {
-            let clean = closed && dir.mark_clean(place, &logs, broker_epoch);
+            let clean = closed && self.mark_clean(place, dir, broker_epoch);
             if !clean {
                 tracing::warn!(
                     dir = %dir.log_dir().path().display(),
@@ -56,24 +54,22 @@ impl LogManager {
         }
         all_clean
     }
-}
 
-impl ManagedDir {
-    /// Writes the checkpoints, and then the marker. Returns whether all of it is there.
-    /// A log that could not be opened has to be looked at again: no marker then.
-    fn mark_clean(&self, place: usize, logs: &Logs, broker_epoch: i64) -> bool {
-        let recovery_points = logs.recovery_points(place, self);
-        let log_starts = logs.log_start_offsets(place, self);
-        if !self.write_checkpoint(RECOVERY_POINT_CHECKPOINT, &recovery_points)
-            || !self.write_checkpoint(LOG_START_CHECKPOINT, &log_starts)
-            || logs.failed.values().any(|log| log.path.starts_with(self.log_dir().path()))
-        {
+    /// Writes the checkpoints, and then the marker. Returns whether all of it is there. A log
+    /// that could not be opened has to be looked at again: no marker then.
+    fn mark_clean(&self, place: usize, dir: &ManagedDir, broker_epoch: i64) -> bool {
+        let path = dir.log_dir().path();
+        let any_failed = {
+            let logs = self.logs.read();
+            logs.failed.values().any(|log| log.path.starts_with(path))
+        };
+        if any_failed || !self.write_checkpoints(place, dir) {
             return false;
         }
-        let marked = clean_shutdown::write(self.fs(), self.log_dir().path(), broker_epoch);
+        let marked = clean_shutdown::write(dir.fs(), path, broker_epoch);
         marked
             .inspect_err(|error| {
-                self.log_dir().judge_write_error(error, "write of the clean shutdown marker");
+                dir.log_dir().judge_write_error(error, "write of the clean shutdown marker");
             })
             .is_ok()
     }

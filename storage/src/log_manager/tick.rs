@@ -12,6 +12,7 @@ use std::{io, mem};
 use parking_lot::{Condvar, Mutex};
 
 use super::{LogManager, LogManagerConfig};
+use crate::log::Log;
 
 /// Between two ticks of the manager's own thread. `flush.ms` is kept to this precision.
 const TICK_INTERVAL: Duration = Duration::from_secs(1);
@@ -85,7 +86,7 @@ impl LogManager {
                 schedule.space.is_due(now_ms),
             )
         };
-        for log in self.logs() {
+        for log in self.wanted_logs() {
             log.tick(now_ms);
             if retention
                 && !log.dir().is_offline()
@@ -105,6 +106,12 @@ impl LogManager {
             self.watch_space();
         }
         self.report()
+    }
+
+    fn wanted_logs(&self) -> Vec<Arc<Log>> {
+        let logs = self.logs.read();
+        let wanted = logs.by_partition.values().filter(|entry| entry.is_wanted);
+        wanted.map(|entry| Arc::clone(&entry.log)).collect()
     }
 
     fn report(&self) -> TickReport {

@@ -89,6 +89,7 @@ fn one_directory_that_fails_at_the_start_leaves_the_others() {
     assert_eq!(report.logs, 2);
     assert_eq!(report.offline.len(), 1);
     assert_eq!(report.offline[0].0, Path::new("/b"));
+    assert!(report.may_miss_logs);
     assert!(manager.get(&partition(0)).is_some() && manager.get(&partition(2)).is_some());
     // What was opened there before is not served either, and not begun anew elsewhere.
     assert!(manager.get(&partition(1)).is_none());
@@ -100,6 +101,15 @@ fn one_directory_that_fails_at_the_start_leaves_the_others() {
     manager.close(EPOCH);
     assert!(machine.names("/a").contains(&".kafka_cleanshutdown".to_owned()));
     assert!(!machine.names("/b").contains(&".kafka_cleanshutdown".to_owned()));
+}
+
+#[test]
+fn a_new_directory_of_an_old_node_is_told() {
+    let mut machine = Machine::new(&["/a"]);
+    assert!(!machine.start().1.may_miss_logs);
+    machine.dirs.push("/b");
+    assert!(machine.start().1.may_miss_logs);
+    assert!(!machine.start().1.may_miss_logs);
 }
 
 #[test]

@@ -50,6 +50,27 @@ fn retention_and_checkpoints_come_in_their_time() {
 }
 
 #[test]
+fn what_no_topic_knows_of_is_let_alone_by_retention() {
+    let machine = Machine::new(&["/a"]);
+    let (manager, _) = machine.start();
+    append_durably(&create(&manager, 0), 5);
+    assert!(manager.close(EPOCH));
+    drop(manager);
+    let mut machine = machine;
+    machine.config.default_log_config = LogConfig { retention_bytes: 0, ..LogConfig::default() };
+    let (manager, _) = machine.start();
+    let log = manager.get(&partition(0)).unwrap();
+    manager.tick(0);
+    manager.tick(300_000);
+    assert_eq!(log.log_start_offset(), 0);
+    // Its topic is known after all.
+    let config = machine.config.default_log_config.clone();
+    manager.get_or_create(&partition(0), topic_id(1), config, Placement::Any).unwrap();
+    manager.tick(600_000);
+    assert_eq!(log.log_start_offset(), 5);
+}
+
+#[test]
 fn the_managers_own_thread_ticks_and_ends_with_it() {
     let machine = Machine::new(&["/a", "/b"]);
     let (manager, _) = machine.start();
