@@ -36,4 +36,5 @@ pub mod offset_delete;
 pub mod offset_fetch;
 pub mod offset_for_leader_epoch;
 pub mod produce;
+mod submit;
 pub mod sync_group;
