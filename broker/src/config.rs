@@ -86,8 +86,6 @@ pub struct ConnectionLimits {
     pub max_connections_per_ip: usize,
     /// Address or host name -> its own limit.
     pub max_connections_per_ip_overrides: Vec<(String, usize)>,
-    /// Most new connections a second.
-    pub max_connection_creation_rate: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,7 +103,6 @@ pub struct StorageConfig {
     pub log_retention_check_interval_ms: u64,
     pub log_flush_offset_checkpoint_interval_ms: u64,
     pub log_flush_start_offset_checkpoint_interval_ms: u64,
-    pub replica_high_watermark_checkpoint_interval_ms: u64,
 }
 
 /// How topics are created when the request does not say.
@@ -144,8 +141,6 @@ pub struct OffsetsConfig {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProducerConfig {
     pub producer_id_expiration_ms: i64,
-    pub producer_id_expiration_check_interval_ms: u64,
-    pub transaction_max_timeout_ms: i32,
 }
 
 /// The metadata quorum.
@@ -153,9 +148,8 @@ pub struct ProducerConfig {
 pub struct ControllerConfig {
     /// The directory under which the metadata lies.
     pub metadata_log_dir: PathBuf,
-    pub metadata_log_max_record_bytes_between_snapshots: u64,
-    /// 0: no snapshot because of time alone.
-    pub metadata_log_max_snapshot_interval_ms: u64,
+    /// None: the controller's own default, which keeps a start short.
+    pub metadata_log_max_record_bytes_between_snapshots: Option<u64>,
 }
 
 /// What an acks=all answer promises (`barnabas.durability`).

@@ -103,10 +103,6 @@ impl<'a> Reader<'a> {
             max_connections: self.size("max.connections"),
             max_connections_per_ip: self.size("max.connections.per.ip"),
             max_connections_per_ip_overrides: per_ip_overrides(&overrides).unwrap_or_default(),
-            max_connection_creation_rate: u32::try_from(
-                self.number("max.connection.creation.rate"),
-            )
-            .unwrap_or(u32::MAX),
         }
     }
 
@@ -129,8 +125,6 @@ impl<'a> Reader<'a> {
                 .unsigned("log.flush.offset.checkpoint.interval.ms"),
             log_flush_start_offset_checkpoint_interval_ms: self
                 .unsigned("log.flush.start.offset.checkpoint.interval.ms"),
-            replica_high_watermark_checkpoint_interval_ms: self
-                .unsigned("replica.high.watermark.checkpoint.interval.ms"),
         }
     }
 
@@ -181,23 +175,19 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn producers(&self) -> ProducerConfig {
-        ProducerConfig {
-            producer_id_expiration_ms: self.number("producer.id.expiration.ms"),
-            producer_id_expiration_check_interval_ms: self
-                .unsigned("producer.id.expiration.check.interval.ms"),
-            transaction_max_timeout_ms: self.int("transaction.max.timeout.ms"),
-        }
+        ProducerConfig { producer_id_expiration_ms: self.number("producer.id.expiration.ms") }
     }
 
     pub(super) fn controller(&self, storage: &StorageConfig) -> ControllerConfig {
+        const SNAPSHOT_BYTES: &str = "metadata.log.max.record.bytes.between.snapshots";
         let given = self.text("metadata.log.dir").map(PathBuf::from);
         let first = || storage.log_dirs.first().cloned().unwrap_or_default();
         ControllerConfig {
             metadata_log_dir: given.unwrap_or_else(first),
             metadata_log_max_record_bytes_between_snapshots: self
-                .unsigned("metadata.log.max.record.bytes.between.snapshots"),
-            metadata_log_max_snapshot_interval_ms: self
-                .unsigned("metadata.log.max.snapshot.interval.ms"),
+                .layers
+                .given(SNAPSHOT_BYTES)
+                .map(|_| self.unsigned(SNAPSHOT_BYTES)),
         }
     }
 

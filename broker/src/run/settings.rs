@@ -7,6 +7,7 @@ use crate::config::BrokerConfig;
 use crate::net::NetSettings;
 use crate::net::budget::MemoryBudget;
 use crate::net::quota::ConnectionLimits;
+use controller::ControllerConfig;
 use storage::{DataDirsConfig, LogManagerConfig};
 
 /// Stands for "never" where a timer needs a time.
@@ -57,6 +58,12 @@ pub(super) fn data_dirs(config: &BrokerConfig) -> DataDirsConfig {
         node_id: config.node_id,
         cluster_id: config.cluster_id.clone(),
     }
+}
+
+pub(super) fn controller(config: &BrokerConfig, cluster_id: &str) -> ControllerConfig {
+    let sole_voter = ControllerConfig::sole_voter(config.node_id, cluster_id);
+    let given = config.controller.metadata_log_max_record_bytes_between_snapshots;
+    ControllerConfig { snapshot_bytes: given.unwrap_or(sole_voter.snapshot_bytes), ..sole_voter }
 }
 
 pub(super) fn log_manager(config: &BrokerConfig) -> LogManagerConfig {

@@ -10,7 +10,7 @@ use controller::image::brokers::{BrokerEndpoint, BrokerFeature};
 use controller::raft::sled_store::SledStore;
 use controller::raft::store::StoreError;
 use controller::state::features;
-use controller::{ApiError, ControllerConfig, ControllerError, ControllerHandle, ControllerNode};
+use controller::{ApiError, ControllerError, ControllerHandle, ControllerNode};
 use storage::fs::{Fs, RealFs};
 use storage::log_manager::OpenError;
 use storage::{DataDirs, DataDirsError, LogManager, RecoveryReport, TickReport, TopicPartition};
@@ -107,7 +107,7 @@ pub(super) async fn start(
     let store = SledStore::open(&metadata_dir)
         .map_err(|error| StartError::MetadataStore { dir: metadata_dir, error })?;
     let controller = ControllerNode::start(
-        ControllerConfig::sole_voter(node_id, cluster_id.as_str()),
+        settings::controller(&config.load(), cluster_id.as_str()),
         Box::new(store),
         config.clone(),
         Box::new(move |delta, image| follower.follow(delta, image)),

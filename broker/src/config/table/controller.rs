@@ -55,10 +55,11 @@ pub(super) const KEYS: &[ConfigKey] = &[
     string("metadata.log.dir").acted(
         "Where the metadata lies. Without it, the first of the log directories."),
     long("metadata.log.max.record.bytes.between.snapshots").default("20971520").min(1).acted(
-        "A metadata snapshot is written after this many bytes of new metadata."),
-    long("metadata.log.max.snapshot.interval.ms").default("3600000").min(0).acted(
-        "A metadata snapshot is written at the latest after this time if there is new metadata; \
-         0 waits for bytes only."),
+        "A metadata snapshot is written after this many bytes of new metadata; after 1 MiB \
+         unless this is set."),
+    long("metadata.log.max.snapshot.interval.ms").default("3600000").min(0).known(
+        "A metadata snapshot is written at the latest after this time if there is new metadata. \
+         Here only bytes count."),
     int("metadata.log.segment.bytes").default("1073741824").min(8_388_608).known(
         "Largest size of a segment of Kafka's metadata log."),
     long("metadata.log.segment.ms").default("604800000").known(

@@ -26,7 +26,7 @@ pub(super) const KEYS: &[ConfigKey] = &[
     list("listeners").default("PLAINTEXT://:9092").valid(Valid::NonEmptyList).per_broker().acted(
         "Where the broker listens, as NAME://host:port. Without a host it listens on every \
          address."),
-    int("max.connection.creation.rate").default("2147483647").min(0).cluster_wide().acted(
+    int("max.connection.creation.rate").default("2147483647").min(0).cluster_wide().known(
         "Most new connections a second, of all listeners together or of one with the listener \
          prefix."),
     int("max.connections").default("2147483647").min(0).cluster_wide().acted(
