@@ -18,3 +18,39 @@ fn encode_key<M: Message>(record_type: i16, key: &M) -> Result<Bytes, EncodeErro
     key.encode(&mut w, 0)?;
     Ok(w.finish().buf.freeze())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::DecodeError;
+    use consumer_offsets::{Key, OffsetCommitKey, OffsetCommitValue, Value};
+
+    #[test]
+    fn a_type_stands_before_the_key_and_a_version_before_the_value() {
+        let key = Key::OffsetCommit(OffsetCommitKey {
+            group: "g".into(),
+            topic: "t".into(),
+            partition: 7,
+        });
+        let bytes = key.encode().unwrap();
+        assert_eq!(&bytes[..], b"\0\x01\0\x01g\0\x01t\0\0\0\x07");
+        assert_eq!(Key::decode(bytes), Ok(key.clone()));
+        assert_eq!(key.record_type(), 1);
+
+        let value = Value::OffsetCommit(OffsetCommitValue { offset: 42, ..Default::default() });
+        let bytes = value.encode(3).unwrap();
+        assert_eq!(bytes[..2], [0, 3]);
+        assert_eq!(Value::decode(key.record_type(), bytes), Ok(value));
+    }
+
+    #[test]
+    fn what_a_newer_kafka_wrote_is_told_apart_from_damage() {
+        let newer_type = Bytes::from_static(&[0, 99, 0, 0]);
+        assert_eq!(Key::decode(newer_type), Err(DecodeError::UnknownRecordType(99)));
+        let newer_version = Bytes::from_static(&[0, 99, 0, 0]);
+        let error = Value::decode(1, newer_version).unwrap_err();
+        assert!(matches!(error, DecodeError::UnsupportedVersion { version: 99, .. }));
+        let damaged = Bytes::from_static(&[0, 1, 0, 9]);
+        assert!(matches!(Key::decode(damaged), Err(DecodeError::Truncated { .. })));
+    }
+}

@@ -35,3 +35,28 @@ pub fn decode_with_version<M: Message>(bytes: Bytes) -> Result<(M, i16), DecodeE
     let message = M::decode(&mut r, version.min(M::MAX_VERSION))?;
     Ok((message, version))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::StrBytes;
+
+    #[test]
+    fn a_subscription_of_a_newer_client_is_read_as_the_newest_known() {
+        let subscription = ConsumerProtocolSubscription {
+            topics: vec![StrBytes::from_static("t")],
+            rack_id: Some(StrBytes::from_static("r")),
+            ..Default::default()
+        };
+        let bytes = encode_with_version(&subscription, 3).unwrap();
+        assert_eq!(decode_with_version(bytes.clone()), Ok((subscription.clone(), 3)));
+        let newer = Bytes::from([&[0, 9], &bytes[2..], b"more"].concat());
+        assert_eq!(decode_with_version(newer), Ok((subscription, 9)));
+        let negative = Bytes::from_static(&[0xff, 0xff, 0, 0, 0, 0]);
+        let name = ConsumerProtocolSubscription::NAME;
+        assert_eq!(
+            decode_with_version::<ConsumerProtocolSubscription>(negative),
+            Err(DecodeError::UnsupportedVersion { name, version: -1 })
+        );
+    }
+}

@@ -83,3 +83,47 @@ impl ResponseHeader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::{Bytes, BytesMut};
+
+    use super::*;
+
+    fn decode(bytes: &'static [u8]) -> Result<RequestHeader, DecodeError> {
+        let mut r = Reader::new(Bytes::from_static(bytes));
+        let header = RequestHeader::decode(&mut r)?;
+        r.finish()?;
+        Ok(header)
+    }
+
+    #[test]
+    fn client_ids_are_never_compact() {
+        // ApiVersions 3 has header version 2, which ends with tagged fields: here one that is unknown.
+        let bytes = b"\0\x12\0\x03\0\0\0\x07\0\x02me\x01\x05\x01x";
+        let header = decode(bytes).unwrap();
+        let expected = RequestHeader {
+            api_key: ApiKey::ApiVersions,
+            api_version: 3,
+            correlation_id: 7,
+            client_id: Some("me".into()),
+        };
+        assert_eq!(header, expected);
+        let mut w = Writer::new(BytesMut::new());
+        header.encode(&mut w).unwrap();
+        assert_eq!(&w.finish().buf[..], b"\0\x12\0\x03\0\0\0\x07\0\x02me\0");
+    }
+
+    #[test]
+    fn a_client_need_not_name_itself() {
+        let header = decode(b"\0\x03\0\0\0\0\0\x01\xff\xff").unwrap();
+        assert_eq!((header.api_key, header.client_id), (ApiKey::Metadata, None));
+    }
+
+    #[test]
+    fn keys_that_nobody_knows() {
+        assert_eq!(decode(b"\x03\xe7\0\0"), Err(DecodeError::UnknownApi(999)));
+        assert_eq!(decode(b"\0\x04\0\0\0\0\0\x01\xff\xff"), Err(DecodeError::UnknownApi(4)));
+        assert_eq!(decode(b"\0"), Err(DecodeError::Truncated { wanted: 2, remaining: 1 }));
+    }
+}

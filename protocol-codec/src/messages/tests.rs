@@ -1,3 +1,6 @@
+//! Versions, nulls, ignorable fields and records elsewhere. The bytes of every message are compared
+//! with Kafka's in `tests/it`.
+
 use bytes::{Bytes, BytesMut};
 
 use super::*;

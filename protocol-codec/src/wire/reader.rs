@@ -8,11 +8,16 @@
 //!   [`allocation_limit`] bytes, even while an array grows;
 //! * nothing here panics.
 
+mod arrays;
+mod tags;
+
 use bytes::{Buf, Bytes};
 
 use super::varint;
 use super::{DecodeError, Records};
 use crate::{StrBytes, Uuid};
+
+pub use tags::Tag;
 
 /// Array elements that one message may hold in all its arrays together.
 pub const MAX_ELEMENTS: usize = 1_000_000;
@@ -53,14 +58,6 @@ pub struct Reader {
     array_bytes_left: usize,
 }
 
-/// A tagged field whose number and size have been read. See [`Reader::tag`].
-#[derive(Debug)]
-pub struct Tag {
-    /// The number of the field.
-    pub number: u32,
-    remaining_after: usize,
-}
-
 /// The methods that read one value of fixed size.
 macro_rules! fixed {
     ($($(#[$doc:meta])* $name:ident: $type:ty;)*) => {$(
@@ -70,27 +67,6 @@ macro_rules! fixed {
         /// [`DecodeError::Truncated`].
         pub fn $name(&mut self) -> Result<$type, DecodeError> {
             self.fixed().map(<$type>::from_be_bytes)
-        }
-    )*};
-}
-
-/// The methods that read an array of primitive elements, not null and nullable.
-macro_rules! arrays {
-    ($($name:ident, $nullable:ident: $type:ty = $element:expr;)*) => {$(
-        /// An array that must not be null.
-        ///
-        /// # Errors
-        /// Those of [`Reader::array`].
-        pub fn $name(&mut self, flexible: bool) -> Result<Vec<$type>, DecodeError> {
-            self.$nullable(flexible)?.ok_or(DecodeError::UnexpectedNull)
-        }
-
-        /// An array that may be null.
-        ///
-        /// # Errors
-        /// Those of [`Reader::array`].
-        pub fn $nullable(&mut self, flexible: bool) -> Result<Option<Vec<$type>>, DecodeError> {
-            self.elements(flexible, |r| $element(r, flexible))
         }
     )*};
 }
@@ -146,15 +122,6 @@ impl Reader {
         u32: u32;
         /// A 64-bit floating point number.
         f64: f64;
-    }
-
-    arrays! {
-        i8_array, nullable_i8_array: i8 = |r: &mut Self, _| r.i8();
-        i16_array, nullable_i16_array: i16 = |r: &mut Self, _| r.i16();
-        i32_array, nullable_i32_array: i32 = |r: &mut Self, _| r.i32();
-        i64_array, nullable_i64_array: i64 = |r: &mut Self, _| r.i64();
-        uuid_array, nullable_uuid_array: Uuid = |r: &mut Self, _| r.uuid();
-        string_array, nullable_string_array: StrBytes = Self::string;
     }
 
     /// A boolean: any byte but 0 is true, as in Kafka.
@@ -257,87 +224,6 @@ impl Reader {
         self.unsigned_varint().map(|count| count != 0)
     }
 
-    /// An array of structs that must not be null.
-    ///
-    /// # Errors
-    /// [`DecodeError`] of its count, of the budgets, or of an element.
-    pub fn array<T>(
-        &mut self,
-        flexible: bool,
-        version: i16,
-        element: fn(&mut Self, i16) -> Result<T, DecodeError>,
-    ) -> Result<Vec<T>, DecodeError> {
-        self.nullable_array(flexible, version, element)?.ok_or(DecodeError::UnexpectedNull)
-    }
-
-    /// An array of structs that may be null.
-    ///
-    /// # Errors
-    /// [`DecodeError`] of its count, of the budgets, or of an element.
-    pub fn nullable_array<T>(
-        &mut self,
-        flexible: bool,
-        version: i16,
-        element: fn(&mut Self, i16) -> Result<T, DecodeError>,
-    ) -> Result<Option<Vec<T>>, DecodeError> {
-        self.elements(flexible, |r| element(r, version))
-    }
-
-    /// How many tagged fields follow.
-    ///
-    /// # Errors
-    /// [`DecodeError::TooManyTags`], or that of the varint.
-    pub fn tag_count(&mut self) -> Result<u32, DecodeError> {
-        let count = self.unsigned_varint()?;
-        self.tags_left =
-            self.tags_left.checked_sub(count as usize).ok_or(DecodeError::TooManyTags)?;
-        Ok(count)
-    }
-
-    /// The number and the size of the next tagged field. Its content is read next, or skipped with
-    /// [`Reader::skip_tag`], and then checked with [`Reader::end_tag`].
-    ///
-    /// # Errors
-    /// [`DecodeError::Truncated`] if the content is not there, or that of a varint.
-    pub fn tag(&mut self) -> Result<Tag, DecodeError> {
-        let number = self.unsigned_varint()?;
-        let size = self.unsigned_varint()? as usize;
-        let remaining = self.remaining();
-        match remaining.checked_sub(size) {
-            Some(remaining_after) => Ok(Tag { number, remaining_after }),
-            None => Err(DecodeError::Truncated { wanted: size, remaining }),
-        }
-    }
-
-    /// Skips the content of a tagged field that this version does not know.
-    pub fn skip_tag(&mut self, tag: &Tag) {
-        self.rest.advance(self.remaining().saturating_sub(tag.remaining_after));
-    }
-
-    /// Checks that the content of a tagged field filled its size.
-    ///
-    /// # Errors
-    /// [`DecodeError::TagSize`].
-    pub fn end_tag(&mut self, tag: &Tag) -> Result<(), DecodeError> {
-        if self.remaining() == tag.remaining_after {
-            Ok(())
-        } else {
-            Err(DecodeError::TagSize(tag.number))
-        }
-    }
-
-    /// Skips all tagged fields of a struct that has none of its own.
-    ///
-    /// # Errors
-    /// Those of [`Reader::tag_count`] and [`Reader::tag`].
-    pub fn skip_tags(&mut self) -> Result<(), DecodeError> {
-        for _ in 0..self.tag_count()? {
-            let tag = self.tag()?;
-            self.skip_tag(&tag);
-        }
-        Ok(())
-    }
-
     fn fixed<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
         let Some(bytes) = self.rest.first_chunk::<N>().copied() else {
             return Err(DecodeError::Truncated { wanted: N, remaining: self.remaining() });
@@ -361,46 +247,6 @@ impl Reader {
     /// Compact lengths are one more than the length, and 0 means null.
     fn compact_length(&mut self) -> Result<Option<usize>, DecodeError> {
         self.unsigned_varint().map(|length| (length as usize).checked_sub(1))
-    }
-
-    fn elements<T>(
-        &mut self,
-        flexible: bool,
-        mut element: impl FnMut(&mut Self) -> Result<T, DecodeError>,
-    ) -> Result<Option<Vec<T>>, DecodeError> {
-        let Some(count) = self.count(flexible)? else { return Ok(None) };
-        let mut elements = Vec::new();
-        for _ in 0..count {
-            if elements.len() == elements.capacity() {
-                self.make_room(&mut elements, count)?;
-            }
-            elements.push(element(self)?);
-        }
-        Ok(Some(elements))
-    }
-
-    /// The count of an array, which takes its elements out of the budget. Every element has at
-    /// least one byte.
-    fn count(&mut self, flexible: bool) -> Result<Option<usize>, DecodeError> {
-        let Some(count) = self.length(flexible)? else { return Ok(None) };
-        let remaining = self.remaining();
-        if count > remaining {
-            return Err(DecodeError::Truncated { wanted: count, remaining });
-        }
-        self.elements_left =
-            self.elements_left.checked_sub(count).ok_or(DecodeError::TooManyElements)?;
-        Ok(Some(count))
-    }
-
-    fn make_room<T>(&mut self, elements: &mut Vec<T>, count: usize) -> Result<(), DecodeError> {
-        let held = elements.len();
-        let wanted = if held == 0 { MAX_PREALLOCATED } else { held.saturating_mul(2) }.min(count);
-        let more = wanted.saturating_sub(held);
-        let bytes = more.saturating_mul(size_of::<T>());
-        self.array_bytes_left =
-            self.array_bytes_left.checked_sub(bytes).ok_or(DecodeError::TooMuchMemory)?;
-        elements.reserve_exact(more);
-        Ok(())
     }
 }
 

@@ -1,3 +1,5 @@
+//! Primitive types, there and back, and what is refused.
+
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 
