@@ -83,6 +83,7 @@ fn answer(config: &BrokerConfig, result: CreateTopicResult) -> CreatableTopicRes
             num_partitions: created.num_partitions,
             replication_factor: created.replication_factor,
             configs: Some(configs(config, &created)),
+            error_message: None,
             ..Default::default()
         },
         Err(error) => failure(name, error),

@@ -12,6 +12,10 @@ use crate::handlers::authorized_operations;
 const BROKERS: i8 = 1;
 const CONTROLLERS: i8 = 2;
 
+/// Kafka's sentence for who looks for controllers here.
+const WRONG_ENDPOINT: &str = "The request was sent to an endpoint of type BROKER, but we wanted an \
+     endpoint of type CONTROLLER";
+
 pub async fn handle(broker: &Broker, context: &RequestContext, request: Request) -> Response {
     if let Some(refusal) = refusal(request.endpoint_type) {
         return refusal;
@@ -40,15 +44,12 @@ pub async fn handle(broker: &Broker, context: &RequestContext, request: Request)
 fn refusal(endpoint_type: i8) -> Option<Response> {
     let (code, message) = match endpoint_type {
         BROKERS => return None,
-        CONTROLLERS => (
-            ErrorCode::MismatchedEndpointType,
-            "The request was sent to an endpoint of the wrong type.",
-        ),
-        _ => (ErrorCode::UnsupportedEndpointType, "Unsupported endpoint type."),
+        CONTROLLERS => (ErrorCode::MismatchedEndpointType, WRONG_ENDPOINT.to_owned()),
+        other => (ErrorCode::UnsupportedEndpointType, format!("Unsupported endpoint type {other}")),
     };
     Some(Response {
         error_code: code.into(),
-        error_message: Some(StrBytes::from_static(message)),
+        error_message: Some(StrBytes::from(message)),
         ..Default::default()
     })
 }

@@ -14,7 +14,6 @@ use crate::broker::Broker;
 use crate::config::alter::broker_of;
 use crate::config::describe::{self, ConfigEntry, Overrides};
 use crate::context::RequestContext;
-use crate::error_mapping::ToErrorCode;
 
 pub async fn handle(broker: &Broker, _context: &RequestContext, request: Request) -> Response {
     let image = broker.image();
@@ -78,7 +77,15 @@ fn known_topic(image: &MetadataImage, name: &str) -> Result<(), ApiError> {
 
 /// The broker that is asked about: this one, or none for the configs that all share.
 fn own_broker(name: &str, node_id: i32) -> Result<Option<i32>, ApiError> {
-    broker_of(name, node_id).map_err(|error| ApiError::new(error.error_code(), error.to_string()))
+    broker_of(name, node_id).map_err(|_| {
+        let text = match name.parse::<i32>() {
+            Ok(_) => format!(
+                "Unexpected broker id, expected {node_id} or empty string, but received {name}"
+            ),
+            Err(_) => format!("Broker id must be an integer, but it is: {name}"),
+        };
+        ApiError::new(ErrorCode::InvalidRequest, text)
+    })
 }
 
 fn overrides(configs: Option<&ResourceConfigs>) -> Overrides<'_> {

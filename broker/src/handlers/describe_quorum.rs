@@ -14,13 +14,19 @@ use crate::context::RequestContext;
 const TOPIC: &str = "__cluster_metadata";
 const PARTITION: i32 = 0;
 
+/// The first version that says where the voters are.
+const NODES_SINCE: i16 = 2;
+
 pub async fn handle(broker: &Broker, context: &RequestContext, request: Request) -> Response {
     let status = broker.controller().quorum_status();
     let asked = |topic: &RequestTopicData| answer(topic, &status, broker.clock().wall_ms());
     let topics: Vec<_> = request.topics.iter().map(asked).collect();
     let served = request.topics.iter().any(is_metadata);
-    let nodes =
-        if served { nodes(broker, &status, &context.connection.listener) } else { Vec::new() };
+    let nodes = if served && context.api_version >= NODES_SINCE {
+        nodes(broker, &status, &context.connection.listener)
+    } else {
+        Vec::new()
+    };
     Response { topics, nodes, ..Default::default() }
 }
 

@@ -13,6 +13,10 @@ pub async fn handle(broker: &Broker, _context: &RequestContext, request: Request
         // Not COORDINATOR_NOT_AVAILABLE: Java's client would try again for ever.
         return error(ErrorCode::InvalidRequest);
     }
+    if (request.producer_id < 0) != (request.producer_epoch < 0) {
+        // An id without its epoch or the reverse (KIP-360).
+        return error(ErrorCode::InvalidRequest);
+    }
     match broker.producer_ids().next().await {
         Ok(producer_id) => Response { producer_id, producer_epoch: 0, ..Default::default() },
         Err(NoProducerId::Controller(failed)) => error(match failed.error_code() {

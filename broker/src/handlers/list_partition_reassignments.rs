@@ -23,7 +23,7 @@ pub async fn handle(broker: &Broker, _context: &RequestContext, request: Request
             })
             .collect(),
     };
-    Response { topics, ..Default::default() }
+    Response { topics, error_message: None, ..Default::default() }
 }
 
 fn ongoing(topic: &TopicImage, asked: impl Fn(i32) -> bool) -> Option<OngoingTopicReassignment> {

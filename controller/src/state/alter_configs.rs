@@ -202,7 +202,10 @@ pub(super) fn check_resource(resource: &ConfigResource) -> Result<(), ApiError> 
         ConfigResourceType::Broker => match resource.name.parse::<i32>() {
             Ok(id) if id >= 0 => Ok(()),
             Ok(_) => Err(invalid_request("Invalid negative broker ID.")),
-            Err(_) => Err(invalid_request("Unable to parse broker name as a base 10 number.")),
+            Err(_) => {
+                let text = format!("Node id must be an integer, but it is: {}", resource.name);
+                Err(invalid_request(&text))
+            }
         },
         ConfigResourceType::Group if resource.name.is_empty() => {
             Err(invalid_request("Default group resources are not allowed."))

@@ -21,7 +21,7 @@ pub(super) enum PlacementError {
     AllFenced,
     #[error(
         "The target replication factor of {replication_factor} cannot be reached because only \
-         {brokers} broker(s) are registered."
+         {brokers} broker(s) are registered or some brokers have all their log directories cordoned."
     )]
     TooFewBrokers { replication_factor: i16, brokers: usize },
 }

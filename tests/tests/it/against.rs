@@ -90,29 +90,22 @@ impl Session {
     }
 }
 
-/// The lines that differ, ours and theirs.
+/// The lines that differ, each change below the question it answers.
 fn differences(ours: &str, theirs: &str) -> String {
-    let (left, right): (Vec<_>, Vec<_>) = (ours.lines().collect(), theirs.lines().collect());
-    let mut shown =
-        format!("Barnabas (-) and Kafka (+) differ, {} and {} lines:\n", left.len(), right.len());
-    let mut question = "";
-    let differing = (0..left.len().max(right.len())).filter(|at| left.get(*at) != right.get(*at));
-    for at in differing.take(DIFFERENCES_SHOWN) {
-        let asked = right
-            .iter()
-            .take(at + 1)
-            .rev()
-            .find(|line| line.contains(" version ") && !line.starts_with(' '));
-        if let Some(asked) = asked.filter(|asked| **asked != question) {
-            question = asked;
-            shown += &format!("{question}\n");
+    let diff = similar::TextDiff::from_lines(ours, theirs);
+    let mut shown = "Barnabas (-) and Kafka (+) differ:\n".to_owned();
+    let (mut question, mut count) = (String::new(), 0);
+    for change in diff.iter_all_changes() {
+        let line = change.value();
+        if !line.starts_with([' ', '}', ']', ')']) && line.contains(": ") {
+            question = line.to_owned();
         }
-        shown += &format!(
-            "{:5} - {}\n      + {}\n",
-            at + 1,
-            left.get(at).unwrap_or(&"(nothing)"),
-            right.get(at).unwrap_or(&"(nothing)")
-        );
+        if change.tag() == similar::ChangeTag::Equal || count > DIFFERENCES_SHOWN {
+            continue;
+        }
+        count += 1;
+        shown += &std::mem::take(&mut question);
+        shown += &format!("  {}{line}", change.tag());
     }
     shown
 }

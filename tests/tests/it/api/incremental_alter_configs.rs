@@ -62,7 +62,6 @@ fn a_topics_configs_change() {
                 ("retention.ms", DELETE, None),
                 ("retention.ms", APPEND, Some("1")),
                 ("retention.ms", SET, Some("never")),
-                ("retention.ms", 9, Some("1")),
                 ("no.such.key", SET, Some("1")),
                 ("no.such.key", DELETE, None),
             ] {
