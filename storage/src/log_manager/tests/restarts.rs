@@ -137,3 +137,39 @@ fn other_folders_are_left_alone() {
     let after = machine.names("/a");
     assert!(before.iter().all(|name| after.contains(name)), "{after:?}");
 }
+
+#[test]
+fn a_real_disk_does_as_well() {
+    let disk = tempfile::tempdir().unwrap();
+    let fs: Arc<dyn Fs> = Arc::new(crate::fs::RealFs);
+    let start = || {
+        let config = DataDirsConfig {
+            log_dirs: vec![disk.path().to_owned()],
+            metadata_dir: None,
+            node_id: 1,
+            cluster_id: None,
+        };
+        let data_dirs = DataDirs::open(&config, &*fs).unwrap();
+        std::fs::create_dir_all(disk.path().join("__cluster_metadata-1")).unwrap();
+        let config = LogManagerConfig::default();
+        LogManager::open(config, data_dirs, Arc::clone(&fs), 0, &|_| {}).unwrap()
+    };
+    let (manager, _) = start();
+    for number in 0..3 {
+        append_durably(&create(&manager, number), 2);
+    }
+    manager.delete(&partition(2), 0).unwrap();
+    let described = manager.describe_dirs();
+    assert!(described[0].usable_bytes > 0 && described[0].total_bytes >= described[0].usable_bytes);
+    assert_eq!(described[0].logs.len(), 2);
+    assert!(manager.close(EPOCH));
+    drop(manager);
+    let (manager, report) = start();
+    assert_eq!((report.logs, report.clean_broker_epoch), (2, Some(EPOCH)));
+    assert_eq!(create(&manager, 1).log_end_offset(), 2);
+    drop(manager);
+    // Without a clean stop, as after kill -9.
+    let (manager, report) = start();
+    assert_eq!((report.logs, report.recovered_dirs.len()), (2, 1));
+    assert_eq!(create(&manager, 1).log_end_offset(), 2);
+}
