@@ -81,8 +81,6 @@ pub(crate) struct Segment {
     log: OnceLock<Arc<dyn File>>,
     /// Bytes of whole batches in the `.log` file.
     size: AtomicU64,
-    /// When the file was last written before this process opened it; 0 for a new segment.
-    modified_ms: i64,
     /// When this process first asked whether to roll it.
     created_ms: OnceLock<i64>,
     indexes: RwLock<Indexes>,
@@ -163,7 +161,6 @@ impl Segment {
             dir,
             log: OnceLock::new(),
             size: AtomicU64::new(0),
-            modified_ms: 0,
             created_ms: OnceLock::new(),
             indexes: RwLock::new(Indexes::empty(base_offset, true)),
         }
@@ -174,7 +171,6 @@ impl Segment {
         let metadata = fs.metadata(&files::path(&dir, base_offset, LOG_SUFFIX))?;
         let mut segment = Self::new(dir, base_offset);
         segment.size = AtomicU64::new(metadata.len);
-        segment.modified_ms = metadata.modified_ms;
         segment.indexes = RwLock::new(Indexes::empty(base_offset, false));
         Ok(segment)
     }
@@ -273,7 +269,11 @@ impl Segment {
     /// What retention by time goes by: the largest timestamp, or else the time of the last write.
     pub(crate) fn largest_timestamp(&self, fs: &dyn Fs) -> Result<i64, SegmentError> {
         let timestamp = self.max_timestamp(fs)?.timestamp;
-        Ok(if timestamp >= 0 { timestamp } else { self.modified_ms })
+        if timestamp >= 0 {
+            return Ok(timestamp);
+        }
+        let metadata = fs.metadata(&self.path(LOG_SUFFIX));
+        Ok(metadata.map_err(|error| self.io_error(error))?.modified_ms)
     }
 
     /// The indexes, read from the disk now if they were not; rebuilt if they are of no use.

@@ -76,14 +76,15 @@ impl Log {
     /// Calls `done` when everything before `end` is on stable storage: at once if it is, otherwise
     /// after a sync that this asks for.
     pub fn when_durable(self: &Arc<Self>, end: i64, done: DurableCallback) {
-        debug_assert!(end <= self.log_end_offset(), "what was not appended is never durable");
         let mut waiters = self.waiters.lock();
-        // Under the lock: a sync publishes first and looks at the waiters then, so it either
-        // finds this one or is seen here.
+        // Under the lock: a sync or a truncation publishes first and looks at the waiters then, so
+        // it either finds this one or is seen here.
         let answer = if self.durable_end() >= end {
             Ok(Durable { end: self.durable_end() })
         } else if let Err(error) = self.check_writable() {
             Err(error.into())
+        } else if end > self.log_end_offset() {
+            Err(NotDurable::Truncated(self.log_end_offset()))
         } else {
             waiters.0.push((end, done));
             drop(waiters);

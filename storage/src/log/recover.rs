@@ -21,6 +21,7 @@ use super::{Log, LogContext, Writer, producers};
 use crate::fs::{Fs, read_file};
 use crate::leader_epoch_cache::{LEADER_EPOCH_CHECKPOINT, LeaderEpochCache};
 use crate::log_config::LogConfig;
+use crate::log_dir::is_out_of_space;
 use crate::segment::files::{
     CLEANED_SUFFIX, DELETED_SUFFIX, LOG_SUFFIX, OFFSET_INDEX_SUFFIX, SWAP_SUFFIX,
     TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, base_offset,
@@ -334,6 +335,16 @@ impl Opening<'_> {
         Ok(())
     }
 
+    /// On a full disk the indexes stay in memory: the log opens all the same, and they are made
+    /// anew when they are missed.
+    fn seal(&self, segment: &Segment) -> io::Result<()> {
+        match segment.seal(self.fs) {
+            Ok(files) => files.into_iter().flatten().try_for_each(|file| file.sync_data()),
+            Err(error) if is_out_of_space(&error) => segment.remove_index_files(self.fs),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Makes durable what was walked, and writes the indexes of all but the last segment.
     fn sync_recovered(&self, first: usize) -> Result<(), OpenLogError> {
         let recovered = self.segments.get(first..).unwrap_or_default();
@@ -341,13 +352,10 @@ impl Opening<'_> {
         for (at, segment) in recovered.iter().enumerate() {
             let failed = |error| segment.io_error(error);
             segment.sync().map_err(failed)?;
+            // What is there may point into what was cut off.
+            segment.remove_index_files(self.fs).map_err(failed)?;
             if at + 1 < count {
-                for file in segment.seal(self.fs).map_err(failed)?.into_iter().flatten() {
-                    file.sync_data().map_err(failed)?;
-                }
-            } else {
-                // They may point into what was cut off.
-                segment.remove_index_files(self.fs).map_err(failed)?;
+                self.seal(segment).map_err(failed)?;
             }
         }
         // The names may have been made just before the crash.

@@ -169,8 +169,12 @@ impl Log {
             let mut to = path.as_os_str().to_owned();
             to.push(DELETED_SUFFIX);
             let to = PathBuf::from(to);
-            self.fs().rename(&path, &to)?;
-            renamed.push(to);
+            match self.fs().rename(&path, &to) {
+                Ok(()) => renamed.push(to),
+                // The whole partition is being deleted at the same time.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
         }
         self.deleted_files.lock().push(DeletedFiles { due_ms, paths: renamed });
         Ok(())

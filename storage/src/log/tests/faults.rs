@@ -55,6 +55,24 @@ fn every_write_of_a_history_may_meet_a_full_disk() {
 }
 
 #[test]
+fn a_log_opens_on_a_full_disk() {
+    let size = batch(2, 0).size();
+    let mut disk = Disk::with(|config| config.segment_bytes = (2 * size) as i32);
+    let log = disk.create();
+    for _ in 0..7 {
+        append(&log, &batch(2, 0));
+    }
+    disk.faulty.add(Rule::next(Op::Write, usize::MAX, Fault::NoSpace));
+    let log = disk.open();
+    assert_eq!(batches(&log, 0).len(), 7);
+    assert!(matches!(refused(&log), AppendError::NoSpace { .. }));
+    disk.faulty.heal();
+    append(&log, &batch(2, 0));
+    disk.recovery_point = log.recovery_point();
+    assert_eq!(batches(&disk.open(), 0).len(), 8);
+}
+
+#[test]
 fn a_failed_write_takes_the_directory_offline() {
     let disk = Disk::new();
     let log = disk.create();
