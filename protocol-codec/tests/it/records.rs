@@ -9,6 +9,7 @@ use protocol_codec::records::{
     validate_produce,
 };
 
+mod hostile;
 mod text;
 
 const GOLDEN: &str = include_str!("../golden/records.txt");
