@@ -24,7 +24,7 @@ use crate::delta::MetadataDelta;
 use crate::handle::{ControllerConfig, ControllerError, QuorumStatus, VoterStatus};
 use crate::image::{ApplyError, LogPosition, MetadataImage, apply};
 use crate::record::encoding::{self, RecordError};
-use crate::state::{Context, Decision, decide};
+use crate::state::{Context, Decision, decide, features};
 
 /// Commands that wait for a leader to become ready; more are refused.
 const WAITING_COMMANDS_MAX: usize = 4096;
@@ -48,6 +48,11 @@ pub enum NodeError {
         "the metadata belongs to the cluster {stored}, but this node is configured for {given}"
     )]
     ClusterId { stored: Arc<str>, given: Arc<str> },
+    #[error(
+        "the cluster has finalized {name} at level {level}, but this release supports it up to \
+         level {supported}"
+    )]
+    Feature { name: Arc<str>, level: i16, supported: i16 },
 }
 
 /// Takes the answer to one command.
@@ -229,7 +234,7 @@ impl Node {
             while self.raw.has_ready() {
                 self.process_ready()?;
             }
-            self.check_cluster_id()?;
+            self.check_cluster()?;
             self.rebase_speculative();
             self.publish(listener, publish);
             self.answer();
@@ -310,13 +315,20 @@ impl Node {
         Ok(())
     }
 
-    fn check_cluster_id(&self) -> Result<(), NodeError> {
-        match (&self.image.cluster_id, &self.config.cluster_id) {
-            (Some(stored), Some(given)) if stored != given => {
-                Err(NodeError::ClusterId { stored: stored.clone(), given: given.clone() })
-            }
-            _ => Ok(()),
+    /// Whether this node may go on with what the log says about the cluster as a whole.
+    fn check_cluster(&self) -> Result<(), NodeError> {
+        if let (Some(stored), Some(given)) = (&self.image.cluster_id, &self.config.cluster_id)
+            && stored != given
+        {
+            return Err(NodeError::ClusterId { stored: stored.clone(), given: given.clone() });
         }
+        for (name, level) in self.image.features.iter() {
+            let supported = features::supported_level(name);
+            if level > supported {
+                return Err(NodeError::Feature { name: name.clone(), level, supported });
+            }
+        }
+        Ok(())
     }
 
     fn publish(

@@ -27,6 +27,11 @@ pub const SUPPORTED: &[SupportedFeature] = &[SupportedFeature {
     max: METADATA_VERSION_LATEST,
 }];
 
+/// The highest level of a feature that this release works with; 0 for one that it does not know.
+pub fn supported_level(name: &str) -> i16 {
+    SUPPORTED.iter().find(|feature| feature.name == name).map_or(0, |feature| feature.max)
+}
+
 /// The first records of a cluster. A cluster that has its id already gets none.
 pub(super) fn bootstrap(
     image: &MetadataImage,

@@ -158,3 +158,6 @@ impl Racks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

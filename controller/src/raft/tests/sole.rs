@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 use protocol_codec::ErrorCode;
+use raft::eraftpb::Entry;
 
 use crate::command::{Command, CreateTopics, Outcome};
 use crate::handle::{ControllerConfig, ControllerError, ControllerHandle, ControllerNode};
@@ -12,6 +13,8 @@ use crate::image::MetadataImage;
 use crate::raft::mem_store::MemStore;
 use crate::raft::sled_store::SledStore;
 use crate::raft::store::RaftStore;
+use crate::record::MetadataRecord;
+use crate::record::encoding::encode_entry;
 use crate::testing::{AnyConfig, block_on, new_topic, register_and_unfence};
 
 fn start(store: impl RaftStore + 'static) -> ControllerHandle {
@@ -49,22 +52,59 @@ fn a_new_cluster_gets_its_id_and_features_and_keeps_them() {
     assert_eq!(after.last_applied.term, image.last_applied.term + 1, "each start is a new term");
 }
 
+/// Starts on this store and says why it stops.
+fn reason_to_stop(store: MemStore, cluster_id: &str) -> String {
+    let config = ControllerConfig::sole_voter(1, cluster_id);
+    let listener = Box::new(|_: &_, _: &_| {});
+    let handle =
+        ControllerNode::start(config, Box::new(store), Arc::new(AnyConfig), listener).unwrap();
+    match block_on(handle.ready()) {
+        Err(ControllerError::Stopped(reason)) => reason.to_string(),
+        other => panic!("it did not stop: {other:?}"),
+    }
+}
+
 #[test]
 fn a_directory_of_another_cluster_is_refused() {
     let store = MemStore::new();
     let first = start(store.clone());
     block_on(first.ready()).unwrap();
     block_on(first.shutdown());
-
-    let config = ControllerConfig::sole_voter(1, "other");
-    let other =
-        ControllerNode::start(config, Box::new(store), Arc::new(AnyConfig), Box::new(|_, _| {}));
-    let Err(ControllerError::Stopped(reason)) = block_on(other.unwrap().ready()) else {
-        panic!("it started");
-    };
     assert_eq!(
-        &*reason,
+        reason_to_stop(store, "other"),
         "the metadata belongs to the cluster cluster, but this node is configured for other"
+    );
+}
+
+fn store_with_entry(data: Vec<u8>) -> MemStore {
+    let mut store = MemStore::new();
+    let entry = Entry { index: 1, term: 1, data: data.into(), ..Entry::default() };
+    store.append(&[entry], None).unwrap();
+    store
+}
+
+#[test]
+fn metadata_of_a_newer_release_is_refused() {
+    let level = MetadataRecord::FeatureLevel { name: "metadata.version".into(), level: 34 };
+    assert_eq!(
+        reason_to_stop(store_with_entry(encode_entry(&[level])), "cluster"),
+        "the cluster has finalized metadata.version at level 34, but this release supports it up \
+         to level 33"
+    );
+    assert_eq!(
+        reason_to_stop(store_with_entry(vec![7]), "cluster"),
+        "entry 1 of the metadata log cannot be read: the entry has format 7, a newer release \
+         wrote it; this one reads format 1"
+    );
+}
+
+#[test]
+fn a_log_that_contradicts_itself_is_refused() {
+    let gone = MetadataRecord::UnregisterBroker { broker_id: 3, broker_epoch: 4 };
+    assert_eq!(
+        reason_to_stop(store_with_entry(encode_entry(&[gone])), "cluster"),
+        "entry 1 of the metadata log contradicts what came before it: no broker 3 with epoch 4 is \
+         registered"
     );
 }
 
