@@ -19,11 +19,12 @@ use tracing::{error, info};
 use super::event::{DeletedTopic, Event, Now, Token};
 use super::load::load;
 use super::log::{OffsetsLog, ReplayError};
+use super::machine::Machine;
 use super::shard::{NEVER, Reply, Shard, ShardAt, ShardOwner};
 use super::{GroupConfig, partition_for};
 
 /// How long a partition that could not be loaded is left alone.
-const RELOAD_DELAY_MS: i64 = 1_000;
+const RELOAD_DELAY_MS: i64 = 10_000;
 
 /// Reads both clocks; the shell's, so that tests have their own.
 pub type GroupClock = Arc<dyn Fn() -> Now + Send + Sync>;
@@ -111,7 +112,13 @@ impl GroupCoordinator {
         }
         slots.insert(partition, Slot::Loading { epoch });
         drop(slots);
-        self.shared.queue_load(partition, epoch);
+        if self.shared.log.is_empty(partition) {
+            // The first group of a new cluster need not wait.
+            let machine = Machine::new(Arc::clone(&self.shared.config));
+            self.shared.serve(partition, epoch, machine);
+        } else {
+            self.shared.queue_load(partition, epoch);
+        }
     }
 
     /// This broker does not lead the partition any more; whoever waits is sent elsewhere.
@@ -291,11 +298,7 @@ impl Shared {
                         now.ms.saturating_sub(started.ms)
                     );
                 }
-                let at =
-                    ShardAt { partition, epoch, batch_bytes_max: self.config.record_bytes_max };
-                let owner: Arc<dyn ShardOwner> = Arc::clone(self) as _;
-                let shard = Shard::start(at, machine, Arc::clone(&self.log), owner, now);
-                self.publish(shard, partition, epoch);
+                self.serve(partition, epoch, machine);
             }
             Err(ReplayError::NotLeader) => {
                 let mut slots = self.slots.write();
@@ -314,8 +317,11 @@ impl Shared {
 }
 
 impl Shared {
-    /// The shard serves from now on, unless leadership has moved while it was loaded.
-    fn publish(&self, shard: Arc<Shard>, partition: i32, epoch: i32) {
+    /// The machine serves from now on, unless leadership has moved while it was loaded.
+    fn serve(self: &Arc<Self>, partition: i32, epoch: i32, machine: Machine) {
+        let at = ShardAt { partition, epoch, batch_bytes_max: self.config.record_bytes_max };
+        let owner: Arc<dyn ShardOwner> = Arc::clone(self) as _;
+        let shard = Shard::start(at, machine, Arc::clone(&self.log), owner, self.now());
         let mut slots = self.slots.write();
         if slots.get(&partition).is_some_and(|slot| slot.is_loading(epoch)) {
             slots.insert(partition, Slot::Active(shard));

@@ -9,7 +9,7 @@ use super::classic::group::ClassicGroup;
 use super::classic::state::GroupState;
 
 /// The type of all groups of this protocol, as ListGroups names it.
-pub(super) const CLASSIC_GROUP_TYPE: &str = "Classic";
+pub(super) const CLASSIC_GROUP_TYPE: &str = "classic";
 
 /// First version that tells an unknown group by an error (KIP-1043).
 const VERSION_GROUP_ID_NOT_FOUND: i16 = 6;

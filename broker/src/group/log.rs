@@ -49,6 +49,9 @@ pub trait OffsetsLog: Send + Sync {
     /// durable, from any thread, perhaps before this returns; the caller holds no lock.
     fn append(&self, partition: i32, epoch: i32, batch: Bytes, done: AppendDone);
 
+    /// Whether there is nothing to replay, known without reading: a partition that was just made.
+    fn is_empty(&self, partition: i32) -> bool;
+
     /// Reads the whole partition, from its start to what is written now, giving `sink` pieces
     /// of one or more whole batches in order. May block; called on a thread that may.
     ///
@@ -131,6 +134,10 @@ pub(crate) mod memory {
             state.partitions.entry(partition).or_default().push(batch);
             drop(state);
             done(Ok(()));
+        }
+
+        fn is_empty(&self, partition: i32) -> bool {
+            self.batches(partition).is_empty()
         }
 
         fn replay(

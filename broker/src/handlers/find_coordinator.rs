@@ -16,6 +16,10 @@ use crate::group::{OFFSETS_TOPIC, partition_for};
 const VERSION_KEYS: i16 = 4;
 
 const KEY_TYPE_GROUP: i8 = 0;
+const KEY_TYPE_SHARE: i8 = 2;
+
+/// Kafka knows these types, and explains no error about them since version 4.
+const KEY_TYPES_WITHOUT_WORDS: [i8; 2] = [KEY_TYPE_GROUP, KEY_TYPE_SHARE];
 
 /// A broker, as a client reaches it.
 type Node = (i32, NodeAddress);
@@ -24,7 +28,12 @@ pub async fn handle(broker: &Broker, context: &RequestContext, request: Request)
     let find = |key: &StrBytes| find(broker, context, request.key_type, key);
     if context.api_version >= VERSION_KEYS {
         let coordinators = request.coordinator_keys.iter();
-        let coordinators = coordinators.map(|key| coordinator(key, find(key))).collect();
+        let mut coordinators: Vec<_> =
+            coordinators.map(|key| coordinator(key, find(key))).collect();
+        if !KEY_TYPES_WITHOUT_WORDS.contains(&request.key_type) {
+            let words = Some(StrBytes::from_static(message(ErrorCode::InvalidRequest)));
+            coordinators.iter_mut().for_each(|found| found.error_message.clone_from(&words));
+        }
         return Response { coordinators, ..Default::default() };
     }
     let found = coordinator(&request.key, find(&request.key));

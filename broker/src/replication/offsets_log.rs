@@ -72,6 +72,12 @@ impl OffsetsLog for ReplicaOffsetsLog {
         }
     }
 
+    fn is_empty(&self, partition: i32) -> bool {
+        let partition = self.replicas.partition(OFFSETS_TOPIC, partition);
+        let log = partition.as_ref().and_then(|partition| partition.log());
+        log.is_some_and(|log| log.log_start_offset() == log.log_end_offset())
+    }
+
     fn replay(
         &self,
         partition: i32,

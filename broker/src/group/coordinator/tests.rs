@@ -186,6 +186,7 @@ async fn who_does_not_lead_says_so() {
 #[tokio::test(start_paused = true)]
 async fn while_loading_a_member_is_taken_for_alive_and_the_rest_has_to_wait() {
     let rig = Rig::start(&new_log()).await;
+    assert_eq!(rig.commit(0).await, 0);
     rig.coordinator.elected(rig.partition(), 1);
     let loading = ErrorCode::CoordinatorLoadInProgress.code();
     assert_eq!(rig.commit(1).await, loading);
