@@ -12,6 +12,7 @@ use crate::auto_topics::AutoTopics;
 use crate::config::{BrokerConfig, LiveConfig};
 use crate::group::GroupCoordinator;
 use crate::logging::LogLevels;
+use crate::metrics::Metrics;
 use crate::net::NetContext;
 use crate::producer_ids::ProducerIds;
 use crate::replication::ReplicaManager;
@@ -37,6 +38,7 @@ pub struct Parts {
     pub auto_topics: AutoTopics,
     pub producer_ids: ProducerIds,
     pub log_levels: LogLevels,
+    pub metrics: Arc<Metrics>,
 }
 
 /// The only clock of the request path.
@@ -111,6 +113,10 @@ impl Broker {
 
     pub fn log_levels(&self) -> &LogLevels {
         &self.parts.log_levels
+    }
+
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.parts.metrics
     }
 
     pub fn fetch_sessions(&self) -> &FetchSessionCache {

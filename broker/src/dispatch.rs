@@ -138,10 +138,11 @@ pub fn start<'a>(
     let Some(row) = find(api) else { return Err(Fault::NotServed { api, version }) };
     if row.versions.contains(&version) {
         let trace = running::Trace::of(&context);
-        return Ok(Running::new(row, trace, (row.run)(broker, context, reader)));
+        return Ok(Running::new(row, broker.metrics(), trace, (row.run)(broker, context, reader)));
     }
     if api == ApiKey::ApiVersions {
-        return Ok(Running::finished(row, &context, handlers::api_versions::too_new(&context)));
+        let answer = handlers::api_versions::too_new(&context);
+        return Ok(Running::finished(row, broker.metrics(), &context, answer));
     }
     Err(Fault::NotServed { api, version })
 }

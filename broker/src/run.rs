@@ -8,6 +8,7 @@
 //! the logs are closed and marked clean.
 
 mod follow;
+mod gauges;
 mod settings;
 mod shutdown;
 mod startup;

@@ -10,10 +10,12 @@ use tracing::Span;
 
 use super::{Api, Fault, Reply, RequestFuture};
 use crate::context::RequestContext;
+use crate::metrics::Metrics;
 
 /// One request that has started.
 pub struct Running<'a> {
     api: &'static Api,
+    metrics: &'a Metrics,
     trace: Trace,
     state: State<'a>,
 }
@@ -45,17 +47,23 @@ impl Trace {
 }
 
 impl<'a> Running<'a> {
-    pub fn new(api: &'static Api, trace: Trace, future: RequestFuture<'a>) -> Self {
-        Self { api, trace, state: State::Handling(future) }
+    pub fn new(
+        api: &'static Api,
+        metrics: &'a Metrics,
+        trace: Trace,
+        future: RequestFuture<'a>,
+    ) -> Self {
+        Self { api, metrics, trace, state: State::Handling(future) }
     }
 
     /// A request that is answered already.
     pub fn finished(
         api: &'static Api,
+        metrics: &'a Metrics,
         context: &RequestContext,
         result: Result<Reply, Fault>,
     ) -> Self {
-        Self { api, trace: Trace::of(context), state: State::Finished(Some(result)) }
+        Self { api, metrics, trace: Trace::of(context), state: State::Finished(Some(result)) }
     }
 
     /// Whether another one like this may start while this one waits.
@@ -83,7 +91,9 @@ impl<'a> Running<'a> {
             Ok(Poll::Ready(result)) => result,
             Err(_) => Err(Fault::Panic { api: self.api.key, version: self.trace.version }),
         };
-        tracing::debug!(elapsed = ?self.trace.received.elapsed(), ok = result.is_ok(), "answered");
+        let elapsed = self.trace.received.elapsed();
+        tracing::debug!(?elapsed, ok = result.is_ok(), "answered");
+        self.metrics.requests.record(self.api.key, self.trace.version, elapsed);
         Poll::Ready(result)
     }
 }

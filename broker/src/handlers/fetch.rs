@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol_codec::messages::fetch::{Request, Response};
+use protocol_codec::{ApiKey, ErrorCode};
 use storage::FileRegion;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -102,6 +103,19 @@ fn register(session: &FetchSession, waiter: &Arc<Notify>) {
     }
 }
 
+/// Counts what was read, by topic.
+fn count(broker: &Broker, session: &FetchSession, reads: &[PartitionRead]) {
+    let metrics = broker.metrics();
+    for (entry, read) in session.entries().zip(reads) {
+        if read.error != ErrorCode::None {
+            metrics.topics.fetch_failed(None);
+            metrics.requests.record_errors(ApiKey::Fetch, read.error, 1);
+        } else if let Ok(partition) = &entry.partition {
+            metrics.topics.fetched(partition.counters(metrics), read.slices.len() as u64);
+        }
+    }
+}
+
 fn respond(
     broker: &Broker,
     context: &RequestContext,
@@ -109,6 +123,7 @@ fn respond(
     reads: Vec<PartitionRead>,
 ) -> FetchAnswer {
     let incremental = matches!(opened.kind, Kind::Incremental);
+    count(broker, opened.session(), &reads);
     let hints = LeaderHints { broker, context };
     let mut answer = response::build(opened.session(), reads, incremental, &hints);
     answer.response.session_id = opened.close();

@@ -13,7 +13,7 @@ use protocol_codec::records::{
     CompressedCheck, Compression, ProduceRules, RecordError, validate_produce,
 };
 use protocol_codec::wire::Records;
-use protocol_codec::{ErrorCode, StrBytes};
+use protocol_codec::{ApiKey, ErrorCode, StrBytes};
 use storage::{Appended, CompressionType, LogConfig, RequiredAcks, TimestampType};
 
 use crate::broker::{Broker, NodeAddress};
@@ -175,6 +175,9 @@ impl Produce<'_> {
                         partition.log_start_offset = appended.log_start_offset;
                     }
                     Err(refusal) => {
+                        let bytes = data.records.as_ref().map_or(0, Records::len) as u64;
+                        broker.metrics().topics.produce_failed(None, bytes);
+                        broker.metrics().requests.record_errors(ApiKey::Produce, refusal.code, 1);
                         let leader = refusal.leader.filter(|_| self.version >= LEADER_HINTS_FROM);
                         refusal.write_to(&mut partition);
                         if let Some(leader) = leader {
@@ -223,6 +226,11 @@ impl Produce<'_> {
         let appended =
             Partition::append(partition, log, &batch, leadership.epoch, self.acks, self.now_ms)
                 .map_err(|error| Refusal::new(error.error_code(), error.to_string()))?;
+        if !appended.duplicate {
+            let metrics = self.broker.metrics();
+            let records = u64::try_from(batch.header().records_count).unwrap_or(0);
+            metrics.topics.produced(partition.counters(metrics), records, batch.size() as u64);
+        }
         if self.acks == RequiredAcks::All {
             let wait = self.wait.get_or_insert_default();
             wait.add(log, appended.last_offset + 1, self.count);

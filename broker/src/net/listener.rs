@@ -153,7 +153,7 @@ fn is_of_connection(error: &io::Error) -> bool {
 
 fn admit(stream: TcpStream, peer: SocketAddr, listener: &Arc<str>, broker: &Arc<Broker>) {
     let net = broker.net();
-    let permit = match net.quota.admit(peer.ip()) {
+    let permit = match net.quota.admit(peer.ip(), listener) {
         Ok(permit) => permit,
         Err(reason) => {
             net.refusals.report(peer, &reason);

@@ -3,7 +3,7 @@
 //!
 //! All limits can change while the broker runs; they hold for connections that come later.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -28,6 +28,7 @@ struct State {
     limits: ConnectionLimits,
     open: usize,
     open_by_ip: HashMap<IpAddr, usize>,
+    open_by_listener: BTreeMap<Arc<str>, usize>,
 }
 
 /// One counted connection; given back on drop.
@@ -35,6 +36,7 @@ struct State {
 pub struct ConnectionPermit {
     quota: Arc<ConnectionQuota>,
     ip: IpAddr,
+    listener: Arc<str>,
 }
 
 /// Which limit a connection meets.
@@ -55,7 +57,12 @@ impl Default for ConnectionLimits {
 
 impl ConnectionQuota {
     pub fn new(limits: ConnectionLimits) -> Arc<Self> {
-        let state = State { limits, open: 0, open_by_ip: HashMap::new() };
+        let state = State {
+            limits,
+            open: 0,
+            open_by_ip: HashMap::new(),
+            open_by_listener: BTreeMap::new(),
+        };
         Arc::new(Self { state: Mutex::new(state) })
     }
 
@@ -68,8 +75,17 @@ impl ConnectionQuota {
         self.state.lock().open
     }
 
+    /// How many connections each listener has that ever had one.
+    pub fn open_by_listener(&self) -> BTreeMap<Arc<str>, usize> {
+        self.state.lock().open_by_listener.clone()
+    }
+
     /// Counts a new connection, unless that would be one too many.
-    pub fn admit(self: &Arc<Self>, ip: IpAddr) -> Result<ConnectionPermit, TooManyConnections> {
+    pub fn admit(
+        self: &Arc<Self>,
+        ip: IpAddr,
+        listener: &Arc<str>,
+    ) -> Result<ConnectionPermit, TooManyConnections> {
         // A dual-stack listener shows IPv4 clients as mapped IPv6 addresses.
         let ip = ip.to_canonical();
         let mut state = self.state.lock();
@@ -84,7 +100,8 @@ impl ConnectionQuota {
         }
         *of_ip += 1;
         state.open += 1;
-        Ok(ConnectionPermit { quota: self.clone(), ip })
+        *state.open_by_listener.entry(listener.clone()).or_default() += 1;
+        Ok(ConnectionPermit { quota: self.clone(), ip, listener: listener.clone() })
     }
 }
 
@@ -92,6 +109,9 @@ impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut state = self.quota.state.lock();
         state.open -= 1;
+        if let Some(of_listener) = state.open_by_listener.get_mut(&self.listener) {
+            *of_listener -= 1;
+        }
         if let Some(of_ip) = state.open_by_ip.get_mut(&self.ip) {
             *of_ip -= 1;
             if *of_ip == 0 {
@@ -114,12 +134,14 @@ mod tests {
             per_ip_overrides: HashMap::from([("10.0.0.2".parse().unwrap(), 5)]),
         };
         let quota = ConnectionQuota::new(limits);
-        let first = quota.admit(a).unwrap();
-        assert_eq!(quota.admit(a).unwrap_err(), TooManyConnections::Ip(1));
-        let _others = [quota.admit(b).unwrap(), quota.admit(b).unwrap()];
-        assert_eq!(quota.admit(b).unwrap_err(), TooManyConnections::Broker(3));
+        let l: Arc<str> = "PLAINTEXT".into();
+        let first = quota.admit(a, &l).unwrap();
+        assert_eq!(quota.admit(a, &l).unwrap_err(), TooManyConnections::Ip(1));
+        let _others = [quota.admit(b, &l).unwrap(), quota.admit(b, &l).unwrap()];
+        assert_eq!(quota.admit(b, &l).unwrap_err(), TooManyConnections::Broker(3));
         drop(first);
         assert_eq!(quota.open(), 2);
-        quota.admit(a).unwrap();
+        assert_eq!(quota.open_by_listener()[&l], 2);
+        quota.admit(a, &l).unwrap();
     }
 }

@@ -1,7 +1,7 @@
 //! One replica on this broker.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use arc_swap::ArcSwap;
 use protocol_codec::Uuid;
@@ -12,6 +12,7 @@ use storage::{
 use tokio::sync::Notify;
 
 use super::waiters::Waiters;
+use crate::metrics::{Metrics, TopicCounters};
 
 /// A partition that has a replica here.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub struct Partition {
     /// Replicas and in-sync replicas, as far as admission needs them.
     replication: ArcSwap<Replication>,
     waiters: Waiters,
+    /// The counters of the topic, once there was traffic.
+    counters: OnceLock<Arc<TopicCounters>>,
 }
 
 /// Who leads a partition, and in which epoch.
@@ -84,6 +87,7 @@ impl Partition {
             leadership: AtomicU64::new(leadership.pack()),
             replication: ArcSwap::from_pointee(replication),
             waiters: Waiters::default(),
+            counters: OnceLock::new(),
         });
         if let Some(log) = &partition.log {
             let weak = Arc::downgrade(&partition);
@@ -204,6 +208,11 @@ impl Partition {
         let bound =
             if read_committed { log.last_stable_offset() } else { Self::high_watermark(log) };
         log.read(offset, max_bytes, bound, min_one_batch)
+    }
+
+    /// The counters of the topic.
+    pub fn counters(&self, metrics: &Metrics) -> &Arc<TopicCounters> {
+        self.counters.get_or_init(|| metrics.topics.of(&self.topic_partition.topic))
     }
 
     /// Has `waiter` woken when there is more to read or the leadership changes.

@@ -17,6 +17,7 @@ use storage::{DataDirs, DataDirsError, LogManager, RecoveryReport, TickReport, T
 use tokio::sync::watch;
 
 use super::follow::Follower;
+use super::gauges::BrokerGauges;
 use super::settings;
 use crate::auto_topics::AutoTopics;
 use crate::broker::{Broker, Clock, Parts};
@@ -24,6 +25,7 @@ use crate::config::{BrokerConfig, LiveConfig};
 use crate::group::event::Now;
 use crate::group::{GroupConfig, GroupCoordinator};
 use crate::logging::{self, LogLevels};
+use crate::metrics::{self, Metrics};
 use crate::net::NetContext;
 use crate::net::listener::{BindError, Listener};
 use crate::net::quota::ConnectionQuota;
@@ -57,6 +59,8 @@ pub enum StartError {
     Thread(io::Error),
     #[error("cannot find a random id: {0}")]
     Random(io::Error),
+    #[error("barnabas.http.listeners: cannot listen on {address}: {error}")]
+    Metrics { address: String, error: io::Error },
     #[error("cannot listen for signals: {0}")]
     Signals(io::Error),
     /// The node ran and cannot go on.
@@ -104,14 +108,7 @@ pub(super) async fn start(
         groups: groups.clone(),
         clock,
     };
-    let store = SledStore::open(&metadata_dir)
-        .map_err(|error| StartError::MetadataStore { dir: metadata_dir, error })?;
-    let controller = ControllerNode::start(
-        settings::controller(&config.load(), cluster_id.as_str()),
-        Box::new(store),
-        config.clone(),
-        Box::new(move |delta, image| follower.follow(delta, image)),
-    )?;
+    let controller = start_controller(metadata_dir, &cluster_id, &config, follower)?;
     controller.ready().await?;
     report_strays(&logs, &controller);
     let endpoints = endpoints(&config.load(), &listeners);
@@ -141,7 +138,10 @@ pub(super) async fn start(
         auto_topics,
         producer_ids,
         log_levels,
+        metrics: Arc::new(Metrics::new()),
     }));
+    broker.metrics().register(Arc::new(BrokerGauges::new(&broker)));
+    serve_metrics(&broker).await?;
     follow_settings(&broker);
     tokio::spawn(broker.groups().clone().run());
     let all_offline = start_ticking(&logs, clock)?;
@@ -149,6 +149,24 @@ pub(super) async fn start(
     logging::announce_ready(node_id);
     say_ready(&broker, &report, &endpoints, started);
     Ok(Node { broker, logs, broker_epoch, accepting, signals, all_offline })
+}
+
+/// Starts this node's part of the metadata quorum, of which it is the only voter.
+fn start_controller(
+    metadata_dir: PathBuf,
+    cluster_id: &str,
+    config: &Arc<LiveConfig>,
+    follower: Follower,
+) -> Result<ControllerHandle, StartError> {
+    let store = SledStore::open(&metadata_dir)
+        .map_err(|error| StartError::MetadataStore { dir: metadata_dir, error })?;
+    let controller = ControllerNode::start(
+        settings::controller(&config.load(), cluster_id),
+        Box::new(store),
+        config.clone(),
+        Box::new(move |delta, image| follower.follow(delta, image)),
+    )?;
+    Ok(controller)
 }
 
 fn bind(config: &BrokerConfig) -> Result<Vec<Listener>, StartError> {
@@ -287,6 +305,17 @@ fn net_context(config: &LiveConfig) -> NetContext {
     NetContext::new(settings::net(&config), settings::budget(&config), quota)
 }
 
+/// Opens the listeners for `/metrics`, if any are configured.
+async fn serve_metrics(broker: &Broker) -> Result<(), StartError> {
+    let addresses = broker.config().observe.http_listeners.clone();
+    for address in addresses {
+        let bound = tokio::net::TcpListener::bind(&address).await;
+        let listener = bound.map_err(|error| StartError::Metrics { address, error })?;
+        tokio::spawn(metrics::http::serve(listener, broker.metrics().clone()));
+    }
+    Ok(())
+}
+
 /// Has the network follow dynamic changes of its settings.
 fn follow_settings(broker: &Arc<Broker>) {
     let weak = Arc::downgrade(broker);
@@ -330,11 +359,11 @@ fn say_ready(
         config.storage.log_dirs.iter().map(|dir| dir.display().to_string()).collect();
     let bootstrap = addresses.first().cloned().unwrap_or_default();
     tracing::info!(
-        "Ready in {} ms with {} logs: listening on {}, data in {}. Try: \
+        "Barnabas is ready in {} ms: it listens on {}, its data lies in {} ({} logs). Try: \
          kafka-console-producer.sh --bootstrap-server {bootstrap} --topic greetings",
         started.elapsed().as_millis(),
-        report.logs,
         addresses.join(", "),
         dirs.join(", "),
+        report.logs,
     );
 }
