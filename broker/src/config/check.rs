@@ -115,7 +115,7 @@ pub(super) fn cross(layers: &Layers) -> Result<(), ConfigError> {
     at_most(layers, "broker.heartbeat.interval.ms", "broker.session.timeout.ms")?;
     for key in ["log.retention.ms", "log.retention.minutes", "log.retention.hours"] {
         if number(layers, key)? == Some(0) {
-            let why = "must be unlimited (-1) or, equal or greater than 1";
+            let why = "must be unlimited (-1) or, greater than or equal to 1";
             return Err(ConfigError::refused(key, layers.given(key), why));
         }
     }

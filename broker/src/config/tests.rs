@@ -109,7 +109,7 @@ fn refusals_are_one_sentence_with_place_key_value_and_what_is_allowed() {
         ),
         (
             "log.retention.hours=0",
-            "server.properties:1: log.retention.hours=0: must be unlimited (-1) or, equal or greater than 1",
+            "server.properties:1: log.retention.hours=0: must be unlimited (-1) or, greater than or equal to 1",
         ),
         (
             "group.min.session.timeout.ms=9\ngroup.max.session.timeout.ms=8",

@@ -60,13 +60,16 @@ fn alter_loggers(
         match operation(config)? {
             (_, ConfigOperation::Set(_)) => levels.push((&*config.name, config.value.as_deref())),
             (_, ConfigOperation::Delete) => levels.push((&*config.name, None)),
-            (_, ConfigOperation::Append(_) | ConfigOperation::Subtract(_)) => {
-                let text = "APPEND and SUBTRACT are not supported for log levels";
-                return Err(ApiError::new(ErrorCode::InvalidRequest, text));
-            }
+            (_, ConfigOperation::Append(_)) => return Err(no_list("APPEND")),
+            (_, ConfigOperation::Subtract(_)) => return Err(no_list("SUBTRACT")),
         }
     }
     broker.log_levels().alter(&levels, validate_only).map_err(refused)
+}
+
+fn no_list(operation: &str) -> ApiError {
+    let text = format!("{operation} operation is not allowed for the BROKER_LOGGER resource");
+    ApiError::new(ErrorCode::InvalidRequest, text)
 }
 
 fn change(resource: &AlterConfigsResource) -> Result<ConfigChange, ApiError> {

@@ -95,7 +95,7 @@ fn broker_configs() {
             true,
             "log.retention.ms",
             "0",
-            "log.retention.ms=0: must be unlimited (-1) or, equal or greater than 1",
+            "log.retention.ms=0: must be unlimited (-1) or, greater than or equal to 1",
         ),
         (
             true,
