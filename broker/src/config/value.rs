@@ -124,10 +124,10 @@ fn check(key: &ConfigKey, value: &Value) -> Result<(), Refusal> {
         (Valid::AtLeast(least), Value::Number(n)) => bounds(*n, least, i64::MAX),
         (Valid::Between(least, most), Value::Number(n)) => bounds(*n, least, most),
         (Valid::BetweenDoubles(least, _), Value::Double(n)) if *n < least => {
-            whole(format!("Value must be at least {least}"))
+            Err(Refusal::Part(java_number(*n), format!("Value must be at least {least}")))
         }
         (Valid::BetweenDoubles(_, most), Value::Double(n)) if *n > most => {
-            whole(format!("Value must be no more than {most}"))
+            Err(Refusal::Part(java_number(*n), format!("Value must be no more than {most}")))
         }
         (Valid::GzipLevel, Value::Number(n)) if *n != -1 && !(1..=9).contains(n) => {
             whole("Value must be between 1 and 9 or equal to -1".to_owned())

@@ -67,7 +67,9 @@ impl Session {
 
     /// From here on `text` is written down as `name`: for what differs from run to run.
     pub(crate) fn mask(&mut self, text: impl ToString, name: &str) {
-        self.masks.push((text.to_string(), name.to_owned()));
+        let text = text.to_string();
+        assert!(!text.is_empty(), "nothing to mask as {name}");
+        self.masks.push((text, name.to_owned()));
     }
 
     /// Asks and writes the answer down.

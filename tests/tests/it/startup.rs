@@ -25,7 +25,7 @@ fn the_log_says_what_scripts_look_for() {
     for phrase in ["Kafka Server started", "Transitioning from RECOVERY to RUNNING"] {
         let _ = broker.process().wait_for_line(phrase);
     }
-    let ready = broker.process().wait_for_line("ready in");
+    let ready = broker.process().wait_for_line("Ready in");
     assert!(ready.contains(&node.bootstrap()), "the last line says where it listens: {ready}");
     broker.stop();
 }
@@ -40,7 +40,7 @@ fn a_bad_value_names_file_line_key_and_value() {
 fn a_value_out_of_range_says_what_is_allowed() {
     refused(
         &Node::new().with("num.partitions", "0"),
-        &["server.properties:", "num.partitions", "at least 1"],
+        &["server.properties:", "num.partitions=0", "from 1 to"],
     );
 }
 

@@ -1,3 +1,5 @@
+//! Round trips, limits and damage of every compression.
+
 use super::*;
 
 // Text that compresses, with some noise, longer than every window and block.

@@ -1,3 +1,5 @@
+//! Records read back, and what is malformed.
+
 use super::*;
 
 fn record(body: &[u8]) -> Vec<u8> {

@@ -1,3 +1,5 @@
+//! What a produced batch must satisfy, rule by rule.
+
 use super::*;
 use crate::records::{Attributes, BATCH_OVERHEAD, BatchBuilder, Header, split_batches};
 

@@ -13,6 +13,9 @@ use tests::client::Client;
 /// How often a condition is asked for before a scenario fails.
 const ATTEMPTS: usize = 10_000;
 
+/// So many group names that every partition of the internal topic gets some.
+const NAMES_ON_ALL_PARTITIONS: usize = 400;
+
 /// The time of every record, long ago for every test run.
 const TIMESTAMP: i64 = 1_700_000_000_000;
 
@@ -118,17 +121,20 @@ impl Session {
         let found =
             (0..ATTEMPTS).any(|_| self.client.call(4, &find).coordinators[0].error_code == 0);
         assert!(found, "no coordinator for {group}");
-        let stranger = heartbeat::Request {
-            group_id: group.into(),
-            member_id: "stranger".into(),
-            ..Default::default()
-        };
-        let busy = [ErrorCode::CoordinatorLoadInProgress, ErrorCode::NotCoordinator];
-        let loaded = (0..ATTEMPTS).any(|_| {
-            let code = self.client.call(4, &stranger).error_code;
-            !busy.iter().any(|one| one.code() == code)
-        });
-        assert!(loaded, "the coordinator of {group} never loads");
+        // Each partition of the topic is loaded by itself; these names fall on all of them.
+        for number in 0..NAMES_ON_ALL_PARTITIONS {
+            let stranger = heartbeat::Request {
+                group_id: format!("{group}-{number}").as_str().into(),
+                member_id: "stranger".into(),
+                ..Default::default()
+            };
+            let busy = [ErrorCode::CoordinatorLoadInProgress, ErrorCode::NotCoordinator];
+            let loaded = (0..ATTEMPTS).any(|_| {
+                let code = self.client.call(4, &stranger).error_code;
+                !busy.iter().any(|one| one.code() == code)
+            });
+            assert!(loaded, "the coordinator never loads");
+        }
     }
 
     /// Beats as a member until the group rebalances, then joins again.

@@ -14,7 +14,9 @@ fn kcat(bootstrap: &str, arguments: &str, input: &str) -> String {
 fn metadata_names_the_broker_and_the_topic() {
     both(|bootstrap| {
         let _ = kcat(bootstrap, "-P -t kcat-metadata", "one\n");
-        kcat(bootstrap, "-L -t kcat-metadata", "").replace(bootstrap, "BOOTSTRAP")
+        let said = kcat(bootstrap, "-L -t kcat-metadata", "").replace(bootstrap, "BOOTSTRAP");
+        // The first line says which connection was quicker.
+        said.lines().skip(1).collect::<Vec<_>>().join("\n")
     });
 }
 
