@@ -8,6 +8,7 @@
 //! - [`shard`]: one machine with its log: batching, waiting for durability
 //! - [`coordinator`]: all shards of this broker, the timer, loading ([`load`])
 //! - [`api`]: what the handlers call; [`follow`]: what the metadata's changes mean here
+//! - [`view`]: what metrics see of the groups
 //! - [`log`]: what the shards need of the partition's log
 //!
 //! Invariants: the machine never does I/O, reads a clock or draws a random number. No reply
@@ -29,6 +30,7 @@ pub mod record;
 mod shard;
 mod subscription;
 mod timer;
+pub mod view;
 
 pub use coordinator::GroupCoordinator;
 pub use partition::partition_for;

@@ -260,6 +260,13 @@ impl GroupCoordinator {
     fn answered(&self, waiter: Waiter) -> impl Future<Output = Reply> + use<> {
         let timeout = Duration::from_millis(self.shared.config.commit_timeout_ms);
         async move {
+            let mut waiter = waiter;
+            if let Ok(receiver) = &mut waiter
+                && let Ok(reply) = receiver.try_recv()
+            {
+                // Nothing was written: most heartbeats and fetches need no timer.
+                return reply;
+            }
             match tokio::time::timeout(timeout, parked(waiter)).await {
                 Ok(reply) => reply,
                 Err(_) => Err(ErrorCode::CoordinatorNotAvailable),

@@ -228,7 +228,7 @@ impl Shared {
         }
     }
 
-    fn active_shards(&self) -> Vec<Arc<Shard>> {
+    pub(super) fn active_shards(&self) -> Vec<Arc<Shard>> {
         let slots = self.slots.read();
         let active = slots.values().filter_map(|slot| match slot {
             Slot::Active(shard) => Some(Arc::clone(shard)),

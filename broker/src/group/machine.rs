@@ -26,6 +26,7 @@ use super::event::{Answer, Event, Join, Now, OffsetFetch, Outcome, Token, owned_
 use super::offsets::{self, Offsets};
 use super::record::{Record, STRING_BYTES_MAX};
 use super::timer::{TimerKey, Timers};
+use super::view::GroupView;
 
 #[derive(Debug)]
 pub struct Machine {
@@ -135,6 +136,10 @@ impl Machine {
             out = self.finish(now, out, replayed);
         }
         out
+    }
+
+    pub(super) fn views(&self) -> impl Iterator<Item = GroupView<'_>> {
+        self.groups.iter().map(|(id, group)| GroupView::new(group, self.offsets.group(id)))
     }
 
     fn on_timer(&mut self, now: Now, out: &mut Outcome, timer: TimerKey) {

@@ -22,6 +22,7 @@ use super::event::{Answer, Event, Now, Outcome, Token};
 use super::log::{AppendError, OffsetsLog};
 use super::machine::Machine;
 use super::record::Record;
+use super::view::GroupView;
 
 /// No deadline.
 pub(super) const NEVER: i64 = i64::MAX;
@@ -142,6 +143,11 @@ impl Shard {
         if self.deadline_ms() <= now.ms {
             self.run(now, |machine| machine.on_time(now));
         }
+    }
+
+    /// Shows `visit` every group.
+    pub(super) fn visit(&self, visit: &mut impl FnMut(GroupView<'_>)) {
+        self.inner.lock().machine.iter().flat_map(|machine| machine.views()).for_each(visit);
     }
 
     /// Ends the shard: the partition is led by another now, or the broker stops.

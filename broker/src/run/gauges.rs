@@ -7,6 +7,7 @@ use controller::MetadataImage;
 use controller::image::topics::{PartitionRegistration, TopicImage};
 
 use crate::broker::Broker;
+use crate::group::view::STATES;
 use crate::metrics::kafka::{
     self, ControllerGauges, ListenerGauges, PartitionGauges, ReplicaManagerGauges,
 };
@@ -49,6 +50,7 @@ impl Gauges for BrokerGauges {
             .map(|(id, endpoint)| (id, format!("{}:{}", endpoint.host, endpoint.port)))
             .collect();
         kafka::brokers(out, addresses.iter().map(|(id, address)| (*id, address.as_str())));
+        groups(&broker, out);
         for (listener, connections) in connections(&broker) {
             ListenerGauges { listener: &listener, connections }.collect(out);
         }
@@ -102,6 +104,38 @@ fn controller(broker: &Broker, image: &MetadataImage) -> ControllerGauges {
         active_brokers: active,
         fenced_brokers: image.brokers.len() - active,
         last_applied_offset: i64::try_from(image.last_applied.index).unwrap_or(i64::MAX),
+    }
+}
+
+/// Groups by state, and how far each has read.
+fn groups(broker: &Broker, out: &mut Exposition) {
+    let mut by_state = STATES.map(|state| (state, 0));
+    broker.groups().visit(|group| {
+        for (_, count) in by_state.iter_mut().filter(|(state, _)| *state == group.state()) {
+            *count += 1;
+        }
+        kafka::group_members(out, group.id(), group.member_count());
+        for (topic, partitions) in group.committed() {
+            let mut lag_sum = 0_i64;
+            for (number, committed_offset) in partitions {
+                let partition = broker.replicas().partition(topic, number);
+                let log = partition.as_ref().and_then(|partition| partition.log());
+                let end_offset = log.map(|log| Partition::high_watermark(log));
+                let offset = kafka::GroupOffset {
+                    group: group.id(),
+                    topic,
+                    partition: number,
+                    committed_offset,
+                    end_offset,
+                };
+                offset.collect(out);
+                lag_sum = lag_sum.saturating_add(offset.lag().unwrap_or(0));
+            }
+            kafka::group_lag_sum(out, group.id(), topic, lag_sum);
+        }
+    });
+    for (state, count) in by_state {
+        kafka::groups(out, state, count);
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) enum GroupState {
 }
 
 impl GroupState {
-    pub(crate) fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             GroupState::Empty => "Empty",
             GroupState::PreparingRebalance => "PreparingRebalance",

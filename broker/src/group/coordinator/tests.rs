@@ -315,3 +315,20 @@ async fn empty_ids_and_odd_timeouts_are_refused_at_the_door() {
         assert_eq!(response.protocol_name, expected_name);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn metrics_see_groups_members_and_offsets() {
+    let rig = Rig::start(&new_log()).await;
+    assert_eq!(rig.commit(42).await, 0);
+    let member = rig.stable_member().await;
+    assert_eq!(rig.heartbeat(&member).await, 0);
+    let mut seen = Vec::new();
+    rig.coordinator.visit(|group| {
+        let committed = group.committed().flat_map(|(topic, partitions)| {
+            partitions.map(move |(index, offset)| format!("{topic}-{index}={offset}"))
+        });
+        let committed: Vec<_> = committed.collect();
+        seen.push((group.id().to_owned(), group.state(), group.member_count(), committed));
+    });
+    assert_eq!(seen, [("g".to_owned(), "Stable", 1, vec!["t-0=42".to_owned()])]);
+}
