@@ -124,9 +124,20 @@ pub fn start<'a>(
     connection: &Arc<ConnectionInfo>,
     frame: Bytes,
 ) -> Result<Running<'a>, Fault> {
+    if let Some(context) = newer_api_versions(connection, &frame)
+        && let Some(row) = find(ApiKey::ApiVersions)
+    {
+        let trace = running::Trace::of(&context);
+        let answer = handlers::api_versions::too_new(&context);
+        let future = Box::pin(std::future::ready(answer));
+        return Ok(Running::new(row, broker.metrics(), trace, future));
+    }
     let mut reader = Reader::new(frame);
     let header = RequestHeader::decode(&mut reader).map_err(Fault::Header)?;
     let (api, version) = (header.api_key, header.api_version);
+    let Some(row) = find(api).filter(|row| row.versions.contains(&version)) else {
+        return Err(Fault::NotServed { api, version });
+    };
     let context = RequestContext {
         api_key: api,
         api_version: version,
@@ -135,16 +146,25 @@ pub fn start<'a>(
         connection: connection.clone(),
         received: Instant::now(),
     };
-    let Some(row) = find(api) else { return Err(Fault::NotServed { api, version }) };
-    if row.versions.contains(&version) {
-        let trace = running::Trace::of(&context);
-        return Ok(Running::new(row, broker.metrics(), trace, (row.run)(broker, context, reader)));
-    }
-    if api == ApiKey::ApiVersions {
-        let answer = handlers::api_versions::too_new(&context);
-        return Ok(Running::finished(row, broker.metrics(), &context, answer));
-    }
-    Err(Fault::NotServed { api, version })
+    let trace = running::Trace::of(&context);
+    Ok(Running::new(row, broker.metrics(), trace, (row.run)(broker, context, reader)))
+}
+
+/// An ApiVersions request in a version that is not served. What follows its correlation id may be
+/// of any shape and is not looked at.
+fn newer_api_versions(connection: &Arc<ConnectionInfo>, frame: &Bytes) -> Option<RequestContext> {
+    let [k0, k1, v0, v1, correlation_id @ ..] = *frame.first_chunk::<8>()?;
+    let api_version = i16::from_be_bytes([v0, v1]);
+    let is_newer = i16::from_be_bytes([k0, k1]) == ApiKey::ApiVersions.code()
+        && !ApiKey::ApiVersions.versions().contains(&api_version);
+    is_newer.then(|| RequestContext {
+        api_key: ApiKey::ApiVersions,
+        api_version,
+        correlation_id: i32::from_be_bytes(correlation_id),
+        client_id: None,
+        connection: connection.clone(),
+        received: Instant::now(),
+    })
 }
 
 /// Whether the request in this frame may start while another one like it waits.

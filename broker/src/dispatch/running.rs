@@ -17,12 +17,7 @@ pub struct Running<'a> {
     api: &'static Api,
     metrics: &'a Metrics,
     trace: Trace,
-    state: State<'a>,
-}
-
-enum State<'a> {
-    Handling(RequestFuture<'a>),
-    Finished(Option<Result<Reply, Fault>>),
+    future: RequestFuture<'a>,
 }
 
 /// What remains of a request's header while its handler runs.
@@ -53,17 +48,7 @@ impl<'a> Running<'a> {
         trace: Trace,
         future: RequestFuture<'a>,
     ) -> Self {
-        Self { api, metrics, trace, state: State::Handling(future) }
-    }
-
-    /// A request that is answered already.
-    pub fn finished(
-        api: &'static Api,
-        metrics: &'a Metrics,
-        context: &RequestContext,
-        result: Result<Reply, Fault>,
-    ) -> Self {
-        Self { api, metrics, trace: Trace::of(context), state: State::Finished(Some(result)) }
+        Self { api, metrics, trace, future }
     }
 
     /// Whether another one like this may start while this one waits.
@@ -78,14 +63,10 @@ impl<'a> Running<'a> {
 
     /// Goes on with the request. Not to be called again once it was ready.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Reply, Fault>> {
-        let State::Handling(future) = &mut self.state else {
-            let State::Finished(result) = &mut self.state else { return Poll::Pending };
-            return result.take().map_or(Poll::Pending, Poll::Ready);
-        };
         let _entered = self.trace.span.enter();
         // A handler that panicked is never polled again, and what it shares with others is behind
         // locks that a panic does not poison.
-        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+        let polled = catch_unwind(AssertUnwindSafe(|| self.future.as_mut().poll(cx)));
         let result = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(result)) => result,

@@ -14,7 +14,7 @@ use protocol_codec::records::{
 };
 use protocol_codec::wire::Records;
 use protocol_codec::{ApiKey, ErrorCode, StrBytes};
-use storage::{Appended, CompressionType, LogConfig, RequiredAcks, TimestampType};
+use storage::{AppendError, Appended, CompressionType, LogConfig, RequiredAcks, TimestampType};
 
 use crate::broker::{Broker, NodeAddress};
 use crate::config::{Durability, ValidateCompressed};
@@ -205,8 +205,7 @@ impl Produce<'_> {
             if by_id { ErrorCode::UnknownTopicId } else { ErrorCode::UnknownTopicOrPartition };
         let topic = topic.ok_or(unknown)?;
         if !self.may_write_internal && is_internal(&topic.name) {
-            let message = format!("Cannot append to internal topic {}", topic.name);
-            return Err(Refusal::new(ErrorCode::InvalidTopicException, message));
+            return Err(ErrorCode::InvalidTopicException.into());
         }
         let partition = topic.partition(data.index).ok_or(ErrorCode::UnknownTopicOrPartition)?;
         let (log, leadership) = partition.leader_log(-1)?;
@@ -220,12 +219,11 @@ impl Produce<'_> {
         let rules = produce_rules(&config, self.version, self.validate);
         let batch = validate_produce(records, &rules, self.now_ms)?;
         if batch.header().attributes.is_transactional() {
-            let message = "transactions are not supported".to_owned();
-            return Err(Refusal::new(ErrorCode::InvalidTxnState, message));
+            return Err(ErrorCode::InvalidTxnState.into());
         }
         let appended =
             Partition::append(partition, log, &batch, leadership.epoch, self.acks, self.now_ms)
-                .map_err(|error| Refusal::new(error.error_code(), error.to_string()))?;
+                .map_err(|error| append_refused(partition, &error))?;
         if !appended.duplicate {
             let metrics = self.broker.metrics();
             let records = u64::try_from(batch.header().records_count).unwrap_or(0);
@@ -237,6 +235,15 @@ impl Produce<'_> {
         }
         Ok(appended)
     }
+}
+
+/// What a client did wrong it is told; what is wrong here goes to the log.
+fn append_refused(partition: &Partition, error: &AppendError) -> Refusal {
+    let code = error.error_code();
+    if code == ErrorCode::KafkaStorageError {
+        tracing::error!(partition = %partition.topic_partition(), "Append failed: {error}");
+    }
+    code.into()
 }
 
 /// The internal topics of Kafka: only coordinators write to them.
@@ -284,10 +291,6 @@ fn set_error(partition: &mut PartitionProduceResponse, code: ErrorCode, message:
 }
 
 impl Refusal {
-    fn new(code: ErrorCode, message: String) -> Self {
-        Self { code, message: Some(message), record_errors: Vec::new(), leader: None }
-    }
-
     fn write_to(self, partition: &mut PartitionProduceResponse) {
         set_error(partition, self.code, self.message);
         partition.record_errors = self.record_errors;
@@ -330,7 +333,8 @@ impl From<RecordError> for Refusal {
                 batch_index: record.batch_index,
                 batch_index_error_message: Some(StrBytes::from(record.message.as_str())),
             });
-        let record_errors = record_errors.collect();
-        Self { record_errors, ..Self::new(code, error.to_string()) }
+        // Kafka sends a message only where single records are at fault.
+        let message = matches!(error, RecordError::Refused { .. }).then(|| error.to_string());
+        Self { code, message, record_errors: record_errors.collect(), leader: None }
     }
 }

@@ -34,6 +34,8 @@ pub(super) struct PartitionRead {
     pub(super) log_start_offset: i64,
     /// `last_fetched_epoch` and its end here, if the log has diverged from the reader's.
     pub(super) diverging: Option<(i32, i64)>,
+    /// The partition exists here.
+    pub(super) was_found: bool,
     pub(super) read_committed: bool,
     pub(super) slices: Slices,
 }
@@ -74,7 +76,7 @@ fn read_one(entry: &Entry, limits: &Limits, left: usize, min_one_batch: bool) ->
     let wanted = &entry.wanted;
     let partition = match &entry.partition {
         Ok(partition) => partition,
-        Err(code) => return PartitionRead::error(*code),
+        Err(code) => return PartitionRead { was_found: false, ..PartitionRead::error(*code) },
     };
     let (log, leadership) = match partition.leader_log(wanted.current_leader_epoch) {
         Ok(found) => found,
@@ -91,6 +93,7 @@ fn read_one(entry: &Entry, limits: &Limits, left: usize, min_one_batch: bool) ->
         last_stable_offset: log.last_stable_offset(),
         log_start_offset: log.log_start_offset(),
         diverging: None,
+        was_found: true,
         read_committed: limits.read_committed,
         slices: Slices::default(),
     };
@@ -132,6 +135,7 @@ impl PartitionRead {
             last_stable_offset: -1,
             log_start_offset: -1,
             diverging: None,
+            was_found: true,
             read_committed: false,
             slices: Slices::default(),
         }

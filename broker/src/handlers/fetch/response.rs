@@ -4,11 +4,14 @@
 //! watermark and log start. One with an error is always told, and told again when the error has
 //! gone.
 
+use bytes::Bytes;
 use protocol_codec::messages::fetch::{
     EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData, Response,
 };
 use protocol_codec::wire::{Elsewhere, Records};
 use protocol_codec::{ErrorCode, StrBytes, Uuid};
+
+use storage::Slices;
 
 use super::FetchAnswer;
 use super::read::PartitionRead;
@@ -66,9 +69,12 @@ impl FetchAnswer {
             high_watermark: read.high_watermark,
             last_stable_offset: read.last_stable_offset,
             log_start_offset: read.log_start_offset,
-            aborted_transactions: read.read_committed.then(Vec::new),
             ..Default::default()
         };
+        // Empty and not null, as in Kafka, where no partition was found to be read.
+        if read.was_found {
+            data.aborted_transactions = read.read_committed.then(Vec::new);
+        }
         if let Some((epoch, end_offset)) = read.diverging {
             data.diverging_epoch = EpochEndOffset { epoch, end_offset };
         }
@@ -80,13 +86,18 @@ impl FetchAnswer {
                 self.add_endpoint(leader, hints);
             }
         }
-        let len = read.slices.len();
-        let slot = u32::try_from(self.regions.len()).unwrap_or(u32::MAX);
-        if len > 0 {
-            self.regions.push(read.slices.regions.into_vec());
-        }
-        data.records = Some(Records::Elsewhere(Elsewhere { len, slot }));
+        data.records = Some(self.records(read.slices));
         topic_of(&mut self.response, &key.topic, key.topic_id).partitions.push(data);
+    }
+
+    fn records(&mut self, slices: Slices) -> Records {
+        let len = slices.len();
+        if len == 0 {
+            return Records::Memory(Bytes::new());
+        }
+        let slot = u32::try_from(self.regions.len()).unwrap_or(u32::MAX);
+        self.regions.push(slices.regions.into_vec());
+        Records::Elsewhere(Elsewhere { len, slot })
     }
 
     fn add_endpoint(&mut self, leader: i32, hints: &LeaderHints<'_>) {
