@@ -359,7 +359,7 @@ fn say_ready(
         config.storage.log_dirs.iter().map(|dir| dir.display().to_string()).collect();
     let bootstrap = addresses.first().cloned().unwrap_or_default();
     tracing::info!(
-        "Barnabas is ready in {} ms: it listens on {}, its data lies in {} ({} logs). Try: \
+        "Ready in {} ms: listening on {}, data in {} ({} logs). Try: \
          kafka-console-producer.sh --bootstrap-server {bootstrap} --topic greetings",
         started.elapsed().as_millis(),
         addresses.join(", "),
