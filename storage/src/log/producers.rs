@@ -112,7 +112,7 @@ fn replay(
             continue;
         }
         let position = segment.position_before(fs, from)?;
-        let mut scan = segment.scan(fs, position, segment.size())?;
+        let mut scan = segment.scan_in_bulk(fs, position)?;
         while let Some(at) = scan.next()? {
             if at.header.base_offset >= from {
                 replay_batch(fs, segment, &at, producers)?;

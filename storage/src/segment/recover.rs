@@ -99,12 +99,12 @@ impl Segment {
         let mut indexes = Indexes::empty(self.base_offset, true);
         let mut next_offset = self.base_offset;
         let mut buffer = Vec::new();
-        let mut scan = self.scan(fs, 0, self.size())?;
+        let mut scan = self.scan_in_bulk(fs, 0)?;
         let mut valid_bytes = 0;
         let damage = loop {
             let next = scan.next().and_then(|next| match next {
                 Some(batch) if batch.header.next_offset() > recovery_point => {
-                    self.verify(fs, &batch, &mut buffer).map(|()| next)
+                    scan.verify(&batch, &mut buffer).map(|()| next)
                 }
                 _ => Ok(next),
             });
@@ -130,7 +130,7 @@ impl Segment {
     /// The indexes of a segment as they should be, from its headers.
     pub(crate) fn rebuild_indexes(&self, fs: &dyn Fs) -> Result<Indexes, SegmentError> {
         let mut indexes = Indexes::empty(self.base_offset, true);
-        let mut scan = self.scan(fs, 0, self.size())?;
+        let mut scan = self.scan_in_bulk(fs, 0)?;
         while let Some(batch) = scan.next()? {
             let facts = BatchFacts::from(&batch.header);
             indexes.note(self.base_offset, &facts, batch.position, REBUILD_INTERVAL_BYTES);
