@@ -339,6 +339,11 @@ impl Log {
         }
     }
 
+    /// Whether the log has files: they are made by the first append.
+    fn is_on_disk(&self, writer: &Writer) -> bool {
+        writer.active.open_file().is_some() || self.segment_count() > 1
+    }
+
     /// Regular work that needs the time: `flush.ms`, producers that expire, files whose deletion
     /// is due. Retention has its own call.
     pub fn tick(self: &Arc<Self>, now_ms: i64) {

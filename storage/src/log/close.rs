@@ -32,8 +32,7 @@ impl Log {
         }
         self.flush()?;
         let writer = self.lock_writer();
-        let is_on_disk = writer.active.open_file().is_some() || self.segment_count() > 1;
-        if is_on_disk {
+        if self.is_on_disk(&writer) {
             self.write_producer_snapshot(&writer);
             let failed = |source| CloseError::Io { log: self.topic_partition.to_string(), source };
             let indexes = writer.active.write_indexes(self.fs()).map_err(failed)?;

@@ -194,7 +194,9 @@ impl Log {
     fn housekeeping(&self) {
         let (unsealed, epochs) = {
             let mut writer = self.lock_writer();
-            let epochs = mem::take(&mut writer.epochs_unwritten).then(|| writer.epochs.encode());
+            // A log that was led but never written to has no directory for them yet.
+            let are_due = self.is_on_disk(&writer) && mem::take(&mut writer.epochs_unwritten);
+            let epochs = are_due.then(|| writer.epochs.encode());
             (mem::take(&mut writer.unsealed), epochs)
         };
         let mut written = self.write_epochs(epochs.as_deref());

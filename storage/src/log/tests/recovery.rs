@@ -54,6 +54,18 @@ fn a_clean_stop_is_believed() {
     assert_eq!((recovery.segments_scanned, log.log_end_offset()), (0, 10));
 }
 
+/// A partition without records has no files yet; leading it must not want to write any.
+#[test]
+fn a_log_that_was_led_but_never_written_stops_cleanly() {
+    let disk = Disk::new();
+    let log = disk.create();
+    log.begin_leader_epoch(3);
+    log.flush().unwrap();
+    log.close().unwrap();
+    assert_eq!(log.context.dir.offline_reason(), None);
+    assert!(disk.mem.list(Disk::path()).is_err(), "no directory was made");
+}
+
 #[test]
 fn a_torn_write_is_cut_off() {
     for torn in [b"".as_slice(), b"\0\0\0\0\0\0", &[0; 500], &[7; 100]] {
