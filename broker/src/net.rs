@@ -21,6 +21,8 @@ pub mod output;
 pub mod pending;
 pub mod quota;
 pub mod rlimit;
+#[cfg(test)]
+mod tests;
 
 use self::budget::MemoryBudget;
 use self::buffers::BufferPool;

@@ -12,6 +12,8 @@ mod gauges;
 mod settings;
 mod shutdown;
 mod startup;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::time::Instant;
 
