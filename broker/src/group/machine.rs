@@ -145,10 +145,11 @@ impl Machine {
     fn on_timer(&mut self, now: Now, out: &mut Outcome, timer: TimerKey) {
         let mut ctx = Context { now, config: &self.config, timers: &mut self.timers, out };
         match timer {
-            TimerKey::Session { group, member } => {
-                if let Some(group) = self.groups.get_mut(&group) {
+            TimerKey::Session { group: group_id, member } => {
+                if let Some(group) = self.groups.get_mut(&group_id) {
                     session::on_session_timer(&mut ctx, group, &member);
                 }
+                self.forget_if_never_used(&group_id);
             }
             TimerKey::Join { group } => {
                 if let Some(group) = self.groups.get_mut(&group) {
@@ -219,6 +220,7 @@ impl Machine {
         };
         let response = leave_group::Response { members, ..Default::default() };
         out.reply(token, Answer::Leave(response));
+        self.forget_if_never_used(&request.group_id);
     }
 
     fn commit(
@@ -303,7 +305,7 @@ impl Machine {
         }
     }
 
-    /// A group that a refused JoinGroup has made leaves no trace.
+    /// A group that was made for a member who never came leaves no trace.
     fn forget_if_never_used(&mut self, group_id: &StrBytes) {
         let is_unused = |group: &ClassicGroup| group.is_idle() && !group.persisted;
         if self.groups.get(group_id).is_some_and(is_unused) {

@@ -33,8 +33,11 @@ pub async fn handle(broker: &Broker, context: &RequestContext, request: Request)
     let mut refused = Vec::with_capacity(request.groups.len());
     let mut groups = Vec::with_capacity(request.groups.len());
     for group in request.groups {
-        let (known, unknown) =
-            if by_id { resolve(&image.topics, group) } else { (asked(group), Vec::new()) };
+        let (known, unknown) = if by_id {
+            resolve(&image.topics, group)
+        } else {
+            (identify(&image.topics, asked(group)), Vec::new())
+        };
         groups.push(known);
         refused.push(unknown);
     }
@@ -62,6 +65,7 @@ async fn one_group(broker: &Broker, version: i16, request: Request) -> Response 
         topics.collect()
     });
     let fetch = OffsetFetch { group_id: request.group_id.clone(), topics };
+    let fetch = identify(&broker.image().topics, fetch);
     let group = broker.groups().offset_fetch(vec![fetch]).await.pop().unwrap_or_default();
     let topics = if group.error_code != 0 && version < VERSION_GROUP_ERROR {
         asked.iter().map(|topic| failed(topic, group.error_code)).collect()
@@ -96,6 +100,15 @@ fn failed(topic: &OffsetFetchRequestTopic, error_code: i16) -> OffsetFetchRespon
 
 fn asked(group: OffsetFetchRequestGroup) -> OffsetFetch {
     OffsetFetch { group_id: group.group_id, topics: group.topics }
+}
+
+/// Adds the ids to the names: an offset that was committed for a topic which is gone says nothing
+/// about one that was made again under its name.
+fn identify(topics: &TopicsImage, mut group: OffsetFetch) -> OffsetFetch {
+    for topic in group.topics.iter_mut().flatten() {
+        topic.topic_id = topics.by_name(&topic.name).map_or(Uuid::ZERO, |image| image.id);
+    }
+    group
 }
 
 /// What is asked for of topics that exist, by name and id, and the answers for those that do not.
