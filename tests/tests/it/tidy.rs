@@ -132,3 +132,30 @@ fn codec_and_storage_deny_panics() {
     let workspace_lints = std::fs::read_to_string(workspace().join("Cargo.toml")).unwrap();
     assert!(workspace_lints.contains("unwrap_used = \"deny\""));
 }
+
+/// A newcomer finds an API's fields, its answer and its test by its name.
+#[test]
+fn every_served_api_has_its_three_files() {
+    let dispatch = std::fs::read_to_string(workspace().join("broker/src/dispatch.rs")).unwrap();
+    let table = dispatch.split("\napis! {").nth(1).unwrap().split("\n}").next().unwrap();
+    let modules: Vec<&str> = table
+        .lines()
+        .filter_map(|row| row.trim_end_matches(';').split_whitespace().nth(2))
+        .collect();
+    assert!(modules.len() >= 32, "only {} rows were read", modules.len());
+    let places = [
+        ("protocol-codec/schema/api", "txt"),
+        ("broker/src/handlers", "rs"),
+        ("tests/tests/it/api", "rs"),
+    ];
+    let mut missing = Vec::new();
+    for module in modules {
+        for (place, extension) in places {
+            let path = format!("{place}/{module}.{extension}");
+            if !workspace().join(&path).is_file() {
+                missing.push(path);
+            }
+        }
+    }
+    complain("served APIs without a file", &missing);
+}

@@ -2,6 +2,7 @@
 
 mod configs;
 mod console;
+mod dump_log;
 mod groups;
 mod offsets;
 mod topics;
