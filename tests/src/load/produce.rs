@@ -1,4 +1,4 @@
-//! Produce load: each connection keeps a number of requests in flight on one partition.
+//! Produce load: each connection keeps a number of requests in flight, to all partitions in turn.
 
 use crate::load::wire::{Connection, Out};
 use protocol_codec::records::BatchBuilder;
@@ -30,10 +30,12 @@ pub struct Done {
 #[must_use]
 pub fn run(bootstrap: &str, topic: &str, load: Load) -> Done {
     let batch = batch(load);
+    let frames: Vec<_> =
+        (0..load.partitions).map(|partition| frame(topic, partition, load.acks, &batch)).collect();
     std::thread::scope(|scope| {
         for number in 0..load.connections {
-            let frame = frame(topic, number % load.partitions, load.acks, &batch);
-            scope.spawn(move || drive(bootstrap, &frame, load));
+            let frames = &frames;
+            scope.spawn(move || drive(bootstrap, frames, number, load));
         }
     });
     let requests = load.requests * load.connections;
@@ -67,23 +69,25 @@ fn frame(topic: &str, partition: usize, acks: i16, batch: &[u8]) -> Vec<u8> {
     out.frame()
 }
 
-fn drive(bootstrap: &str, frame: &[u8], load: Load) {
+fn drive(bootstrap: &str, frames: &[Vec<u8>], first_frame: usize, load: Load) {
     let mut connection = Connection::open(bootstrap);
-    let first = load.in_flight.min(load.requests);
-    for _ in 0..first {
-        connection.send(frame);
+    let frame = |number: usize| frames[(first_frame + number) % frames.len()].as_slice();
+    let ahead = load.in_flight.min(load.requests);
+    for number in 0..ahead {
+        connection.send(frame(number));
     }
-    let mut newest = -1;
+    let mut newest = vec![-1; frames.len()];
     for answered in 0..load.requests {
         let mut answer = connection.receive();
         let _ = (answer.i32(), answer.string(), answer.i32(), answer.i32());
         let error = answer.i16();
         let offset = answer.i64();
         assert_eq!(error, 0, "Produce");
-        assert!(offset > newest, "offset {offset} after {newest}");
-        newest = offset;
-        if answered + first < load.requests {
-            connection.send(frame);
+        let newest = &mut newest[(first_frame + answered) % frames.len()];
+        assert!(offset > *newest, "offset {offset} after {newest}");
+        *newest = offset;
+        if answered + ahead < load.requests {
+            connection.send(frame(answered + ahead));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a broker may stay silent before a benchmark gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -127,7 +127,7 @@ impl<'a> In<'a> {
     }
 }
 
-/// Creates a topic and asserts that the broker did.
+/// Creates a topic and waits until all of its partitions serve: Kafka answers before they do.
 pub fn create_topic(bootstrap: &str, topic: &str, partitions: i32) {
     let mut out = Out::request(19, 2);
     out.i32(1);
@@ -144,6 +144,32 @@ pub fn create_topic(bootstrap: &str, topic: &str, partitions: i32) {
     assert_eq!(count, 1, "one topic was asked for");
     let _ = answer.string();
     assert_eq!(answer.i16(), 0, "CreateTopics {topic}");
+    let begun = Instant::now();
+    while !all_serve(&mut connection, topic, partitions) {
+        assert!(begun.elapsed() < PATIENCE, "{topic} does not serve");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Whether every partition has a leader that knows of it: asks for the end of each log.
+fn all_serve(connection: &mut Connection, topic: &str, partitions: i32) -> bool {
+    let mut out = Out::request(2, 1);
+    out.i32(-1);
+    out.i32(1);
+    out.string(topic);
+    out.i32(partitions);
+    for partition in 0..partitions {
+        out.i32(partition);
+        out.i64(-1);
+    }
+    let mut answer = connection.call(&out.frame());
+    let (_count, _name, answered) = (answer.i32(), answer.string(), answer.i32());
+    assert_eq!(answered, partitions, "ListOffsets {topic}");
+    (0..partitions).all(|_| {
+        let (_partition, error) = (answer.i32(), answer.i16());
+        let (_timestamp, _offset) = (answer.i64(), answer.i64());
+        error == 0
+    })
 }
 
 /// Deletes a topic, so that one round's data does not weigh on the next.
