@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`partition`] | one replica: its log, its leadership, its waiters |
 //! | [`replica_manager`] | all replicas of this broker, kept by the metadata's deltas |
+//! | [`directory_assignments`] | tells the controller where each replica lies |
 //! | [`waiters`] | fetches that wait for data |
 //! | [`produce_wait`] | a produce that waits until its records are durable |
 //! | [`fetch_session`] | incremental fetch sessions (KIP-227) |
@@ -12,6 +13,7 @@
 //! With one replica the high watermark is the log's visible end: the log's end, except that it
 //! stops at the first `acks=all` batch that is not synced yet.
 
+pub mod directory_assignments;
 pub mod fetch_session;
 pub mod offsets_log;
 pub mod partition;

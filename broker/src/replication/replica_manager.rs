@@ -4,16 +4,19 @@
 //! [`ReplicaManager::apply`] before it answers the command that caused it, so that a topic can be
 //! used as soon as its creation is answered. Readers take a snapshot without a lock.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
-use controller::image::topics::{PartitionRegistration, TopicImage};
+use controller::command::ReplicaDirectory;
+use controller::image::topics::{LOST_DIRECTORY, TopicImage, UNASSIGNED_DIRECTORY};
 use controller::{MetadataDelta, MetadataImage};
 use imbl::HashMap;
 use protocol_codec::Uuid;
 use storage::{CreateLogError, Log, LogConfig, LogManager, Placement, TopicPartition};
 
+use super::directory_assignments::DirectoryAssignments;
 use super::partition::{Leadership, Partition, Replication};
 
 /// Gives the settings of a topic's logs.
@@ -23,6 +26,9 @@ pub type TopicLogConfig<'a> = dyn Fn(&MetadataImage, &str) -> LogConfig + 'a;
 pub struct ReplicaManager {
     node_id: i32,
     logs: Arc<LogManager>,
+    /// A log directory was missing or new at the start.
+    may_miss_logs: bool,
+    assignments: DirectoryAssignments,
     topics: ArcSwap<Topics>,
     /// Rises when any partition here is created, deleted or gets another log.
     generation: AtomicU64,
@@ -42,6 +48,9 @@ pub struct TopicReplicas {
     pub id: Uuid,
     partitions: Vec<Option<Arc<Partition>>>,
 }
+
+/// Partitions whose directory is not here, by its id.
+type Missing = BTreeMap<Uuid, Vec<TopicPartition>>;
 
 /// What is known of a partition that was asked for.
 #[derive(Debug)]
@@ -97,13 +106,27 @@ impl TopicReplicas {
 }
 
 impl ReplicaManager {
-    pub fn new(node_id: i32, logs: Arc<LogManager>) -> Self {
-        Self { node_id, logs, topics: ArcSwap::default(), generation: AtomicU64::new(0) }
+    /// `may_miss_logs`: a partition that was there before this start and has no log now may have
+    /// lain in a directory that is missing.
+    pub fn new(node_id: i32, logs: Arc<LogManager>, may_miss_logs: bool) -> Self {
+        Self {
+            node_id,
+            logs,
+            may_miss_logs,
+            assignments: DirectoryAssignments::default(),
+            topics: ArcSwap::default(),
+            generation: AtomicU64::new(0),
+        }
     }
 
     /// The logs behind the partitions.
     pub fn logs(&self) -> &Arc<LogManager> {
         &self.logs
+    }
+
+    /// What the controller has to be told of the directories.
+    pub fn assignments(&self) -> &DirectoryAssignments {
+        &self.assignments
     }
 
     /// A snapshot of all topics. Keep it for one request at most.
@@ -144,6 +167,8 @@ impl ReplicaManager {
         for topic in &gone {
             self.delete_logs(topic, now_ms);
         }
+        let unassigned = self.unassigned_placement(delta, image);
+        let mut missing = Missing::new();
         for (id, partitions) in &delta.partitions_changed {
             let Some(topic) = image.topics.by_id(id) else { continue };
             let mut replicas = topics.by_id(id).map_or_else(
@@ -152,10 +177,11 @@ impl ReplicaManager {
             );
             let config = log_config(image, &topic.name);
             for number in partitions {
-                self.update(&mut replicas, topic, *number, &config);
+                self.update(&mut replicas, topic, *number, &config, unassigned, &mut missing);
             }
             topics.insert(replicas);
         }
+        report_missing(&missing);
         self.topics.store(Arc::new(topics));
         self.generation.fetch_add(1, Ordering::AcqRel);
         // Fetches that wait on a deleted partition answer at once.
@@ -179,6 +205,8 @@ impl ReplicaManager {
         topic: &TopicImage,
         number: i32,
         config: &LogConfig,
+        unassigned: Placement,
+        missing: &mut Missing,
     ) {
         let (Some(registration), Ok(index)) = (topic.partition(number), usize::try_from(number))
         else {
@@ -200,28 +228,59 @@ impl ReplicaManager {
             return;
         }
         let topic_partition = TopicPartition::new(topic.name.clone(), number);
-        let log = self.open_log(&topic_partition, topic.id, registration, config);
+        let assigned = registration.directory(self.node_id).unwrap_or(UNASSIGNED_DIRECTORY);
+        let placement =
+            if assigned == UNASSIGNED_DIRECTORY { unassigned } else { Placement::In(assigned) };
+        let opened = self.open_log(&topic_partition, topic.id, placement, config);
+        let found = match &opened {
+            Ok(_) => self.logs.directory_id(&topic_partition),
+            Err(CreateLogError::DirectoryOffline { directory_id, .. }) => {
+                missing.entry(*directory_id).or_default().push(topic_partition.clone());
+                Some(*directory_id)
+            }
+            Err(error) => {
+                tracing::error!(partition = %topic_partition, %error, "Partition is offline");
+                None
+            }
+        };
+        if let Some(directory) = found.filter(|directory| *directory != assigned) {
+            self.assignments.push(ReplicaDirectory {
+                topic_id: topic.id,
+                partition_id: number,
+                directory,
+            });
+        }
         *slot = Some(Partition::new(
             topic_partition,
             topic.id,
             self.node_id,
-            log,
+            opened.ok(),
             leadership,
             replication,
         ));
+    }
+
+    /// Where a partition belongs of which the metadata does not know the directory. A new one may
+    /// lie anywhere. One of before this start has its log, or never got a record, or lay in a
+    /// directory that is missing now: if one is missing it is not begun anew.
+    fn unassigned_placement(&self, delta: &MetadataDelta, image: &MetadataImage) -> Placement {
+        let is_start = delta.previous.last_applied.index == 0;
+        let online = self.logs.online_directory_ids();
+        let any_missing = self.may_miss_logs
+            || image
+                .brokers
+                .get(self.node_id)
+                .is_some_and(|before| before.log_dirs.iter().any(|dir| !online.contains(dir)));
+        if is_start && any_missing { Placement::In(LOST_DIRECTORY) } else { Placement::Any }
     }
 
     fn open_log(
         &self,
         partition: &TopicPartition,
         topic_id: Uuid,
-        registration: &PartitionRegistration,
+        placement: Placement,
         config: &LogConfig,
-    ) -> Option<Arc<Log>> {
-        let placement = match registration.directory(self.node_id) {
-            Some(directory) if !is_unassigned(directory) => Placement::In(directory),
-            Some(_) | None => Placement::Any,
-        };
+    ) -> Result<Arc<Log>, CreateLogError> {
         let create = || self.logs.get_or_create(partition, topic_id, config.clone(), placement);
         let created = match create() {
             Err(CreateLogError::InconsistentTopicId { found, .. }) => {
@@ -237,16 +296,10 @@ impl ReplicaManager {
             }
             other => other,
         };
-        match created {
-            Ok(log) => {
-                log.update_config(config.clone());
-                Some(log)
-            }
-            Err(error) => {
-                tracing::error!(%partition, %error, "Partition is offline");
-                None
-            }
+        if let Ok(log) = &created {
+            log.update_config(config.clone());
         }
+        created
     }
 
     fn delete_logs(&self, topic: &TopicReplicas, now_ms: i64) {
@@ -259,9 +312,25 @@ impl ReplicaManager {
     }
 }
 
-/// The ids that Kafka keeps for "not known yet", "lost" and "migrating" (KIP-858).
-fn is_unassigned(directory: Uuid) -> bool {
-    directory.as_bytes()[..15].iter().all(|byte| *byte == 0)
+/// One line for each missing directory, however many partitions lie in it.
+fn report_missing(missing: &Missing) {
+    for (directory, partitions) in missing {
+        let (count, first) = (partitions.len(), partitions.first());
+        let example = first.map(ToString::to_string).unwrap_or_default();
+        if *directory == LOST_DIRECTORY {
+            tracing::error!(
+                partitions = count,
+                example,
+                "Partitions without a log are offline: a log directory is missing or new, and \
+                 their records may lie in the one that was there before"
+            );
+        } else {
+            tracing::error!(
+                partitions = count, example, directory_id = %directory,
+                "Partitions are offline: the log directory that they lie in is missing or has failed"
+            );
+        }
+    }
 }
 
 impl std::fmt::Debug for ReplicaManager {

@@ -92,14 +92,13 @@ pub(super) async fn start(
     let cluster_id = data_dirs.cluster_id.clone();
     let metadata_dir = data_dirs.metadata_dir.clone();
     let was_unclean = !data_dirs.was_clean_shutdown();
-    let directory_ids = data_dirs.online_directory_ids();
     let listeners = bind(&config)?;
     let (logs, report) = open_logs(&config, data_dirs, fs, clock)?;
     let logs = Arc::new(logs);
 
     let node_id = config.node_id;
     let config = Arc::new(LiveConfig::new(config));
-    let replicas = Arc::new(ReplicaManager::new(node_id, logs.clone()));
+    let replicas = Arc::new(ReplicaManager::new(node_id, logs.clone(), report.may_miss_logs));
     let groups = group_coordinator(&config, &replicas, clock);
     let follower = Follower {
         node_id,
@@ -119,10 +118,11 @@ pub(super) async fn start(
         endpoints: endpoints.clone(),
         features: supported_features(),
         rack: config.load().rack.as_deref().map(Into::into),
-        log_dirs: directory_ids,
+        log_dirs: logs.online_directory_ids(),
     };
     let broker_epoch = register(&controller, registration, was_unclean).await?;
 
+    report_directories(&replicas, &controller, node_id, broker_epoch);
     let producer_ids = ProducerIds::new(node_id, controller.clone());
     producer_ids.set_broker_epoch(broker_epoch);
     let net = net_context(&config);
@@ -224,6 +224,19 @@ fn group_coordinator(
     let log = ReplicaOffsetsLog::new(replicas.clone(), config.clone(), clock);
     let now = move || Now { ms: clock.monotonic_ms(), wall_ms: clock.wall_ms() };
     GroupCoordinator::new(GroupConfig::new(&config.load()), Arc::new(log), Arc::new(now))
+}
+
+/// Has the controller told, from now on, in which directory each replica lies.
+fn report_directories(
+    replicas: &Arc<ReplicaManager>,
+    controller: &ControllerHandle,
+    node_id: i32,
+    broker_epoch: i64,
+) {
+    let (replicas, controller) = (replicas.clone(), controller.clone());
+    tokio::spawn(async move {
+        replicas.assignments().run(controller, node_id, broker_epoch).await;
+    });
 }
 
 /// Says which logs no topic knows of: their topics were deleted while this node was down.

@@ -17,6 +17,12 @@ pub const NO_LEADER: i32 = -1;
 /// A partition was elected from its in-sync replicas and has nothing to recover.
 pub const LEADER_RECOVERED: i8 = 0;
 
+/// The directory of a replica whose broker has not said yet where it lies (KIP-858).
+pub const UNASSIGNED_DIRECTORY: Uuid = Uuid::ZERO;
+
+/// The directory of a replica that its broker cannot find, though it may have had a log (KIP-858).
+pub const LOST_DIRECTORY: Uuid = Uuid::ONE;
+
 /// All topics of the cluster.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TopicsImage {

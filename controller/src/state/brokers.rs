@@ -7,6 +7,7 @@ use super::{checked_broker, leadership};
 use crate::command::{ApiError, RegisterBroker, ReplicaDirectory};
 use crate::image::MetadataImage;
 use crate::image::brokers::BrokerRegistration;
+use crate::image::topics::{LOST_DIRECTORY, UNASSIGNED_DIRECTORY};
 use crate::record::{BrokerRegistrationChange, MetadataRecord, PartitionChange};
 
 /// A broker starts fenced; its partitions keep their leaders until it is fenced for cause.
@@ -96,7 +97,8 @@ pub(super) fn unfence(
     Ok(())
 }
 
-/// Replicas of topics that are gone by now are passed over: the broker will hear of it.
+/// Replicas of topics that are gone by now are passed over: the broker will hear of it. A replica
+/// that its broker cannot find is in [`LOST_DIRECTORY`].
 pub(super) fn assign_replicas_to_dirs(
     image: &MetadataImage,
     broker_id: i32,
@@ -106,7 +108,7 @@ pub(super) fn assign_replicas_to_dirs(
 ) -> Result<(), ApiError> {
     let broker = checked_broker(image, broker_id, broker_epoch)?;
     for ReplicaDirectory { topic_id, partition_id, directory } in replicas {
-        if !broker.log_dirs.contains(directory) {
+        if *directory != LOST_DIRECTORY && !broker.log_dirs.contains(directory) {
             return Err(ApiError::new(
                 ErrorCode::InvalidRequest,
                 format!("Broker {broker_id} has no online log directory with id {directory}"),
@@ -124,7 +126,7 @@ pub(super) fn assign_replicas_to_dirs(
             .replicas
             .iter()
             .map(|id| {
-                let current = partition.directory(*id).unwrap_or(Uuid::ZERO);
+                let current = partition.directory(*id).unwrap_or(UNASSIGNED_DIRECTORY);
                 if *id == broker_id { *directory } else { current }
             })
             .collect();

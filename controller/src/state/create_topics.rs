@@ -13,7 +13,7 @@ use crate::command::{ApiError, CreateTopicResult, CreateTopics, CreatedTopic, Ne
 use crate::config_rules::ConfigMap;
 use crate::image::MetadataImage;
 use crate::image::configs::ConfigResource;
-use crate::image::topics::{LEADER_RECOVERED, PartitionRegistration};
+use crate::image::topics::{LEADER_RECOVERED, PartitionRegistration, UNASSIGNED_DIRECTORY};
 use crate::record::MetadataRecord;
 
 /// Answers come in the order of the request, duplicates and the metadata topic after them.
@@ -316,7 +316,7 @@ pub(super) fn new_partition(
 fn default_dir(image: &MetadataImage, broker_id: i32) -> Uuid {
     match image.brokers.get(broker_id).map(|broker| &*broker.log_dirs) {
         Some([only]) => *only,
-        Some(_) | None => Uuid::ZERO,
+        Some(_) | None => UNASSIGNED_DIRECTORY,
     }
 }
 
