@@ -10,6 +10,7 @@ mod api;
 mod clients;
 mod container;
 mod crash;
+mod directories;
 mod golden;
 mod hostile;
 mod records;
