@@ -28,6 +28,10 @@ const READ_STEP_BYTES: usize = 128 << 10;
 /// Pieces of one vectored write.
 const SLICES_MAX: usize = 64;
 
+/// When this much was read and not yet all written, small regions stay in their files too: one
+/// answer may have thousands of them, and a slow reader would keep them all in memory.
+const READ_BYTES_MAX: usize = 256 << 10;
+
 /// The collected tail starts with room for this much.
 const TAIL_BYTES: usize = 4 << 10;
 
@@ -37,12 +41,24 @@ pub struct Output {
     pieces: VecDeque<Piece>,
     tail: BytesMut,
     bytes: usize,
+    /// Bytes of regions that were read since the last time that nothing waited.
+    read_bytes: usize,
 }
 
 #[derive(Debug)]
 enum Piece {
     Memory(Bytes),
     Region(FileRegion),
+}
+
+impl Piece {
+    #[cfg(test)]
+    fn memory_bytes(&self) -> usize {
+        match self {
+            Piece::Memory(bytes) => bytes.len(),
+            Piece::Region(_) => 0,
+        }
+    }
 }
 
 impl Output {
@@ -72,7 +88,8 @@ impl Output {
     /// Adds a region of a file. An error leaves an answer cut short: the connection must end.
     pub fn push_region(&mut self, region: FileRegion) -> io::Result<()> {
         self.bytes += region.len;
-        if region.len <= READ_REGION_BYTES_MAX {
+        if region.len <= READ_REGION_BYTES_MAX && self.read_bytes < READ_BYTES_MAX {
+            self.read_bytes += region.len;
             let start = self.tail.len();
             self.tail.resize(start + region.len, 0);
             fs::read_exact_at(&*region.file, &mut self.tail[start..], region.position)
@@ -97,6 +114,7 @@ impl Output {
         loop {
             let written = match self.pieces.front() {
                 None => {
+                    self.read_bytes = 0;
                     self.release_idle_memory();
                     return Ok(Written::All);
                 }
@@ -261,6 +279,21 @@ mod tests {
         let memory = MemFs::default();
         memory.create_dir_all(Path::new("/d")).unwrap();
         check(&memory, Path::new("/d/log")).await;
+    }
+
+    #[test]
+    fn many_small_regions_are_not_all_kept_in_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = RealFs.open(&dir.path().join("log"), OpenMode::Create).unwrap();
+        fs::write_all_at(&*file, &mut [IoSlice::new(&[1; 1000])], 0).unwrap();
+        let mut output = Output::default();
+        for _ in 0..5000 {
+            let region = FileRegion { file: file.clone(), position: 0, len: 1000 };
+            output.push_region(region).unwrap();
+        }
+        assert_eq!(output.bytes(), 5_000_000);
+        let in_memory: usize = output.pieces.iter().map(Piece::memory_bytes).sum();
+        assert!(in_memory + output.tail.len() <= READ_BYTES_MAX + READ_REGION_BYTES_MAX);
     }
 
     #[tokio::test]
