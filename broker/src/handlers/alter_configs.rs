@@ -12,7 +12,7 @@ use protocol_codec::{ErrorCode, StrBytes};
 
 use crate::broker::Broker;
 use crate::context::RequestContext;
-use crate::handlers::submit::{submit, unexpected};
+use crate::handlers::submit::{code_and_message, submit, unexpected};
 
 /// The two requests name no time limit of their own; this is the default of other requests.
 const TIMEOUT_MS: i32 = 60_000;
@@ -21,12 +21,9 @@ pub async fn handle(broker: &Broker, _context: &RequestContext, request: Request
     let changes = request.resources.iter().map(change).collect();
     let results = alter(broker, changes, request.validate_only).await;
     let answer = |(resource, result): (&AlterConfigsResource, Result<(), ApiError>)| {
-        let (error_code, error_message) = match result {
-            Ok(()) => (ErrorCode::None, None),
-            Err(error) => (error.code, error.message.map(StrBytes::from)),
-        };
+        let (error_code, error_message) = code_and_message(result);
         AlterConfigsResourceResponse {
-            error_code: error_code.into(),
+            error_code,
             error_message,
             resource_type: resource.resource_type,
             resource_name: resource.resource_name.clone(),

@@ -13,7 +13,7 @@ use protocol_codec::{ErrorCode, StrBytes};
 
 use crate::broker::Broker;
 use crate::context::RequestContext;
-use crate::handlers::submit::{submit, unexpected};
+use crate::handlers::submit::{code_and_message, submit, unexpected};
 
 pub async fn handle(broker: &Broker, _context: &RequestContext, request: Request) -> Response {
     let mut counts: HashMap<StrBytes, usize> = HashMap::new();
@@ -58,13 +58,6 @@ fn all(topics: Vec<NewPartitions>, error: &ApiError) -> Vec<CreatePartitionsResu
 }
 
 fn answer(result: CreatePartitionsResult) -> CreatePartitionsTopicResult {
-    let (error_code, error_message) = match result.result {
-        Ok(()) => (ErrorCode::None, None),
-        Err(error) => (error.code, error.message.map(StrBytes::from)),
-    };
-    CreatePartitionsTopicResult {
-        name: StrBytes::from(&*result.name),
-        error_code: error_code.into(),
-        error_message,
-    }
+    let (error_code, error_message) = code_and_message(result.result);
+    CreatePartitionsTopicResult { name: StrBytes::from(&*result.name), error_code, error_message }
 }

@@ -9,7 +9,7 @@ use protocol_codec::{ErrorCode, StrBytes, Uuid};
 
 use crate::broker::Broker;
 use crate::context::RequestContext;
-use crate::handlers::submit::{submit, unexpected};
+use crate::handlers::submit::{code_and_message, submit, unexpected};
 
 pub async fn handle(broker: &Broker, _context: &RequestContext, request: Request) -> Response {
     let topics = topics(&request);
@@ -47,14 +47,11 @@ fn all(topics: Vec<TopicRef>, error: &ApiError) -> Vec<DeleteTopicResult> {
 
 fn response(results: Vec<DeleteTopicResult>) -> Response {
     let result = |result: DeleteTopicResult| {
-        let (error_code, error_message) = match result.result {
-            Ok(()) => (ErrorCode::None, None),
-            Err(error) => (error.code, error.message.map(StrBytes::from)),
-        };
+        let (error_code, error_message) = code_and_message(result.result);
         DeletableTopicResult {
             name: result.name.map(|name| StrBytes::from(&*name)),
             topic_id: result.topic_id,
-            error_code: error_code.into(),
+            error_code,
             error_message,
         }
     };

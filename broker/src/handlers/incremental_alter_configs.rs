@@ -6,10 +6,10 @@ use std::sync::Arc;
 use controller::ApiError;
 use controller::command::{ConfigChange, ConfigOperation, ConfigOperations};
 use controller::image::configs::ConfigResource;
+use protocol_codec::ErrorCode;
 use protocol_codec::messages::incremental_alter_configs::{
     AlterConfigsResource, AlterConfigsResourceResponse, AlterableConfig, Request, Response,
 };
-use protocol_codec::{ErrorCode, StrBytes};
 
 use crate::broker::Broker;
 use crate::config::alter::{AlterError, broker_of};
@@ -17,6 +17,7 @@ use crate::context::RequestContext;
 use crate::error_mapping::ToErrorCode as _;
 use crate::handlers::alter_configs::{alter, resource_of};
 use crate::handlers::describe_configs::BROKER_LOGGER;
+use crate::handlers::submit::code_and_message;
 
 pub async fn handle(broker: &Broker, _context: &RequestContext, request: Request) -> Response {
     let kept = request.resources.iter().filter(|resource| !is_logger(resource));
@@ -28,12 +29,9 @@ pub async fn handle(broker: &Broker, _context: &RequestContext, request: Request
         } else {
             decided.next().unwrap_or_else(|| Err(ApiError::bare(ErrorCode::UnknownServerError)))
         };
-        let (error_code, error_message) = match result {
-            Ok(()) => (ErrorCode::None, None),
-            Err(error) => (error.code, error.message.map(StrBytes::from)),
-        };
+        let (error_code, error_message) = code_and_message(result);
         AlterConfigsResourceResponse {
-            error_code: error_code.into(),
+            error_code,
             error_message,
             resource_type: resource.resource_type,
             resource_name: resource.resource_name.clone(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use controller::{ApiError, Command, Outcome};
-use protocol_codec::ErrorCode;
+use protocol_codec::{ErrorCode, StrBytes};
 
 use crate::broker::Broker;
 use crate::error_mapping::ToErrorCode;
@@ -33,4 +33,12 @@ pub(super) async fn submit(
 pub(super) fn unexpected(outcome: &Outcome) -> ApiError {
     tracing::error!(?outcome, "The controller's outcome does not belong to its command");
     ApiError::bare(ErrorCode::UnknownServerError)
+}
+
+/// A result as the two fields that answers have for it.
+pub(super) fn code_and_message(result: Result<(), ApiError>) -> (i16, Option<StrBytes>) {
+    match result {
+        Ok(()) => (ErrorCode::None.into(), None),
+        Err(error) => (error.code.into(), error.message.map(StrBytes::from)),
+    }
 }
