@@ -1,9 +1,14 @@
 //! Hostile bytes: each costs one connection and little memory, and the next client is served.
 
+use protocol_codec::messages::create_topics::{self, CreatableTopic, CreatableTopicConfig};
+use protocol_codec::messages::produce::{self, PartitionProduceData, TopicProduceData};
+use protocol_codec::records::{BatchBuilder, Compression};
+use protocol_codec::wire::Records;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 use tests::barnabas::{Barnabas, Node};
+use tests::client::Client;
 
 /// How long the broker may take to answer or to close.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -204,5 +209,56 @@ fn a_client_that_never_reads_costs_bounded_memory() {
     assert!(grown < GROWTH_MAX_KIB, "grew by {grown} KiB");
     serves(&broker);
     drop(stream);
+    broker.stop();
+}
+
+/// A few hundred KB that unpack to 160 MiB: refused, and never unpacked into memory.
+#[test]
+fn decompression_bombs_are_refused_in_bounded_memory() {
+    let node = Node::new();
+    let mut broker = node.start();
+    let mut client = Client::connect(&broker.bootstrap());
+    let zeros = vec![0; 160 * 1024 * 1024];
+    let codecs = [Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd];
+    let bombs = codecs.map(|codec| {
+        let mut builder = BatchBuilder::new().compression(codec, None);
+        builder.append(1_700_000_000_000, None, Some(&zeros), &[]).expect("a batch");
+        (codec, builder.build().expect("a batch"))
+    });
+    drop(zeros);
+    let topic = CreatableTopic {
+        name: "bombs".into(),
+        num_partitions: 1,
+        replication_factor: 1,
+        // The packed size is no reason to refuse.
+        configs: vec![CreatableTopicConfig {
+            name: "max.message.bytes".into(),
+            value: Some("100000000".into()),
+        }],
+        ..Default::default()
+    };
+    let created = client.call(
+        7,
+        &create_topics::Request { topics: vec![topic], timeout_ms: 30_000, ..Default::default() },
+    );
+    assert_eq!(created.topics[0].error_code, 0);
+    let before = resident(&mut broker);
+    for (codec, records) in bombs {
+        let size = u64::try_from(records.len() / 1024).expect("small");
+        let data = PartitionProduceData { index: 0, records: Some(Records::Memory(records)) };
+        let topic_data = vec![TopicProduceData {
+            name: "bombs".into(),
+            partition_data: vec![data],
+            ..Default::default()
+        }];
+        let request =
+            produce::Request { transactional_id: None, acks: 1, timeout_ms: 30_000, topic_data };
+        let answer = client.call(9, &request);
+        let partition = &answer.responses[0].partition_responses[0];
+        assert_ne!(partition.error_code, 0, "{codec:?} was accepted");
+        let grown = resident(&mut broker).saturating_sub(before);
+        assert!(grown < GROWTH_MAX_KIB + 2 * size, "{codec:?}: grew by {grown} KiB");
+    }
+    serves(&broker);
     broker.stop();
 }

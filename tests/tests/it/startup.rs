@@ -1,9 +1,13 @@
 //! Starting and stopping: what users see when it works, and the one sentence when it does not.
 
+use protocol_codec::messages::metadata;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use tests::barnabas::Node;
+use tests::client::Client;
 use tests::environment::barnabas_binary;
+use tests::ports::free_port;
 use tests::tool::output_of;
 
 /// A start that must fail with exit code 1 and a message that holds all the given words.
@@ -131,4 +135,34 @@ fn version_and_help_are_printed() {
     assert!(version.starts_with("barnabas "), "{version}");
     let help = output_of(Command::new(barnabas_binary()).arg("--help"), "").ok();
     assert!(help.contains("server"), "{help}");
+}
+
+/// Prometheus reads what dashboards know.
+#[test]
+fn metrics_are_served_when_asked_for() {
+    let address = format!("127.0.0.1:{}", free_port());
+    let node = Node::new().with("barnabas.http.listeners", &format!("http://{address}"));
+    let broker = node.start();
+    let get = |path: &str| {
+        let mut stream = TcpStream::connect(&address).expect("the listener is open");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .expect("it reads");
+        let mut said = String::new();
+        stream.read_to_string(&mut said).expect("an answer");
+        said
+    };
+    assert!(get("/elsewhere").starts_with("HTTP/1.1 404"));
+    // A request has a row from its first use on.
+    let _ = Client::connect(&broker.bootstrap()).call(9, &metadata::Request::default());
+    let said = get("/metrics");
+    assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+    for name in [
+        "kafka_server_brokertopicmetrics_bytesin_total",
+        "kafka_server_replicamanager_partitioncount",
+        "kafka_network_requestmetrics_requests_total",
+        "process_resident_memory_bytes",
+    ] {
+        assert!(said.contains(name), "{name} is not in: {said}");
+    }
+    broker.stop();
 }
