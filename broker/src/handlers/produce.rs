@@ -122,8 +122,8 @@ pub async fn handle(broker: &Broker, context: &RequestContext, request: Request)
             .iter_mut()
             .flat_map(|topic| &mut topic.partition_responses)
             .collect();
-        if outcome.timed_out {
-            for partition in partitions.iter_mut().filter(|partition| partition.error_code == 0) {
+        for number in outcome.timed_out {
+            if let Some(partition) = partitions.get_mut(number) {
                 set_error(partition, ErrorCode::RequestTimedOut, None);
             }
         }

@@ -1,7 +1,6 @@
 //! A produce with `acks=all` that waits until all its records are durable.
 //!
-//! The log's sync threads call back once for each batch; the last call wakes the request. Nothing
-//! is allocated but the state that both sides share.
+//! The log's sync threads call back once for each batch; the last call wakes the request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +14,14 @@ use tokio::sync::Notify;
 #[derive(Debug, Default)]
 pub struct ProduceWait {
     shared: Arc<Shared>,
-    started: usize,
+    batches: Vec<Batch>,
+}
+
+#[derive(Debug)]
+struct Batch {
+    log: Arc<Log>,
+    end: i64,
+    number: usize,
 }
 
 #[derive(Debug, Default)]
@@ -30,14 +36,14 @@ struct Shared {
 pub struct Outcome {
     /// Numbers of the batches that will not become durable, and why.
     pub failed: Vec<(usize, NotDurable)>,
-    /// Some did not finish in time. Which ones is not told: they may yet become durable.
-    pub timed_out: bool,
+    /// Numbers of the batches that are not durable yet, though the time is over. They may become so.
+    pub timed_out: Vec<usize>,
 }
 
 impl ProduceWait {
     /// Waits for everything before `end` in `log`; `number` names the batch in the outcome.
     pub fn add(&mut self, log: &Arc<Log>, end: i64, number: usize) {
-        self.started += 1;
+        self.batches.push(Batch { log: log.clone(), end, number });
         let shared = self.shared.clone();
         log.when_durable(
             end,
@@ -53,7 +59,11 @@ impl ProduceWait {
 
     /// Waits until all have finished or the time is over.
     pub async fn outcome(self, timeout: Duration) -> Outcome {
-        let timed_out = !self.is_finished() && self.wait(timeout).await.is_err();
+        let mut timed_out = Vec::new();
+        if !self.is_finished() && self.wait(timeout).await.is_err() {
+            let late = self.batches.iter().filter(|batch| batch.log.durable_end() < batch.end);
+            timed_out.extend(late.map(|batch| batch.number));
+        }
         let failed = std::mem::take(&mut *self.shared.failed.lock());
         Outcome { failed, timed_out }
     }
@@ -68,6 +78,6 @@ impl ProduceWait {
     }
 
     fn is_finished(&self) -> bool {
-        self.shared.finished.load(Ordering::Acquire) >= self.started
+        self.shared.finished.load(Ordering::Acquire) >= self.batches.len()
     }
 }
