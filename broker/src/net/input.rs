@@ -34,7 +34,8 @@ pub struct Input {
     pool: Arc<BufferPool>,
     budget: MemoryBudget,
     frame_bytes_max: usize,
-    small: Option<(BytesMut, Reservation)>,
+    /// Its reservation was given back if the connection waits or waited for a larger one.
+    small: Option<(BytesMut, Option<Reservation>)>,
     large: Option<LargeFrame>,
 }
 
@@ -85,6 +86,11 @@ impl Input {
     /// Makes room for what comes, waiting for the memory budget.
     pub async fn prepare(&mut self) -> Result<(), FrameError> {
         while let Some(bytes) = self.missing_budget()? {
+            // Nobody waits for memory and holds some: such connections could wait for each other
+            // for ever, and one that wants the whole budget would wait for itself.
+            if let Some((_, held)) = &mut self.small {
+                *held = None;
+            }
             let reservation = self.budget.reserve(bytes).await;
             self.make_room_with(reservation);
         }
@@ -107,20 +113,33 @@ impl Input {
         if self.large.is_some() {
             return Ok(None);
         }
-        let Some((small, _)) = &self.small else { return Ok(Some(SMALL_BUFFER_BYTES)) };
-        let announced = self.announced()?.unwrap_or(0) + LENGTH_BYTES;
-        let is_large = announced > SMALL_FRAME_BYTES_MAX && small.len() >= SMALL_FRAME_BYTES_MAX;
-        Ok(is_large.then_some(announced))
+        if let Some(len) = self.large_announced()? {
+            return Ok(Some(len + LENGTH_BYTES));
+        }
+        let is_held = matches!(self.small, Some((_, Some(_))));
+        Ok((!is_held).then_some(SMALL_BUFFER_BYTES))
+    }
+
+    /// The length of the next frame, if it needs a buffer of its own and has begun to arrive.
+    fn large_announced(&self) -> Result<Option<usize>, FrameError> {
+        let Some((small, _)) = &self.small else { return Ok(None) };
+        let is_large = |len: &usize| {
+            len + LENGTH_BYTES > SMALL_FRAME_BYTES_MAX && small.len() >= SMALL_FRAME_BYTES_MAX
+        };
+        Ok(self.announced()?.filter(is_large))
     }
 
     /// Uses a reservation of the size that [`Input::missing_budget`] said.
     fn make_room_with(&mut self, reservation: Reservation) {
-        let Some((small, _)) = &mut self.small else {
-            self.small = Some((self.pool.take_small(), reservation));
+        let large = self.large_announced().ok().flatten();
+        let Some((small, held)) = &mut self.small else {
+            self.small = Some((self.pool.take_small(), Some(reservation)));
             return;
         };
-        let Some((length, beginning)) = small.split_first_chunk() else { return };
-        let len = u32::from_be_bytes(*length) as usize;
+        let Some((len, beginning)) = large.zip(small.get(LENGTH_BYTES..)) else {
+            *held = Some(reservation);
+            return;
+        };
         let mut buffer = self.pool.take_large(len, Some(reservation));
         // What lies behind the frame stays.
         let of_frame = beginning.len().min(len);
@@ -251,6 +270,29 @@ mod tests {
         assert!(input.small.is_none());
         drop(kept);
         assert_eq!(input.budget.used_bytes(), 0);
+    }
+
+    #[tokio::test]
+    async fn frames_as_large_as_the_whole_budget_get_through() {
+        let budget = MemoryBudget::new(16 << 20);
+        let frame_bytes = budget.total_bytes() as usize + 1;
+        let receive_one = async || {
+            let (mut client, server) = pair().await;
+            let writer = tokio::spawn(async move {
+                client.write_all(&(frame_bytes as u32).to_be_bytes()).await.unwrap();
+                client.write_all(&vec![7; frame_bytes]).await.unwrap();
+                client.write_all(&[0, 0, 0, 1, 9]).await.unwrap();
+                client
+            });
+            let mut input = Input::new(Arc::default(), budget.clone(), 32 << 20);
+            assert_eq!(receive(&mut input, &server).await.unwrap().len(), frame_bytes);
+            assert_eq!(receive(&mut input, &server).await.unwrap(), [9][..]);
+            writer.await.unwrap();
+        };
+        // Both want all there is at the same time, and each has a part of it.
+        let both = async { tokio::join!(receive_one(), receive_one()) };
+        tokio::time::timeout(std::time::Duration::from_secs(60), both).await.unwrap();
+        assert_eq!(budget.used_bytes(), 0);
     }
 
     #[tokio::test]
