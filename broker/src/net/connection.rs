@@ -173,7 +173,12 @@ impl Connection<'_> {
             }
             self.is_first_frame = false;
         }
-        Ok(self.input.next_frame()?)
+        let frame = self.input.next_frame()?;
+        if frame.is_some() && self.input.is_within_frame() {
+            // What lies behind it is the beginning of another.
+            self.last_activity = Instant::now();
+        }
+        Ok(frame)
     }
 
     /// What was answered before the request that ends the connection still leaves.
@@ -222,18 +227,20 @@ impl Connection<'_> {
             self.output.release();
         }
         loop {
-            let deadline = self.deadline();
+            let deadline = self.deadline(may_read);
             if self.timer.deadline() > deadline {
                 self.timer.as_mut().reset(deadline);
             }
             match poll_fn(|cx| self.poll_event(cx, may_read)).await? {
                 Event::Answer => return Ok(()),
-                Event::Timer => self.judge_time()?,
+                Event::Timer => self.judge_time(may_read)?,
+                Event::Readable if self.input.try_prepare()? => return self.read(),
                 Event::Readable if self.pending.is_empty() => {
                     self.input.prepare().await?;
+                    // That wait was not the client's.
+                    self.last_activity = Instant::now();
                     return self.read();
                 }
-                Event::Readable if self.input.try_prepare()? => return self.read(),
                 // No memory now: what is pending gives some back.
                 Event::Readable => may_read = false,
             }
@@ -251,6 +258,7 @@ impl Connection<'_> {
     }
 
     fn read(&mut self) -> Result<(), End> {
+        let was_within_frame = self.input.is_within_frame();
         match self.input.try_read(self.stream) {
             Ok(0) => {
                 self.client_has_closed = true;
@@ -258,7 +266,8 @@ impl Connection<'_> {
                 Err(End::ByClient)
             }
             Ok(_) => {
-                if !self.input.is_within_frame() || self.pending.is_empty() {
+                // A frame is given its time once, however many pieces it comes in.
+                if !was_within_frame {
                     self.last_activity = Instant::now();
                 }
                 Ok(())
@@ -270,20 +279,20 @@ impl Connection<'_> {
     }
 
     /// When the connection is to be closed if nothing happens.
-    fn deadline(&self) -> Instant {
+    fn deadline(&self, may_read: bool) -> Instant {
+        if self.input.is_within_frame() && (may_read || self.pending.is_empty()) {
+            let rate = self.input.frame_len() as u64 / FRAME_BYTES_PER_SECOND_MIN;
+            return self.last_activity + FRAME_TIME + Duration::from_secs(rate);
+        }
         if !self.pending.is_empty() {
             // The request's own timeout decides; the client may be idle meanwhile.
             return Instant::now() + self.idle;
         }
-        if self.input.is_within_frame() {
-            let rate = self.input.frame_len() as u64 / FRAME_BYTES_PER_SECOND_MIN;
-            return self.last_activity + FRAME_TIME + Duration::from_secs(rate);
-        }
         self.last_activity + self.idle
     }
 
-    fn judge_time(&mut self) -> Result<(), End> {
-        let deadline = self.deadline();
+    fn judge_time(&mut self, may_read: bool) -> Result<(), End> {
+        let deadline = self.deadline(may_read);
         if deadline > Instant::now() {
             self.timer.as_mut().reset(deadline);
             return Ok(());

@@ -205,3 +205,22 @@ async fn a_request_that_waits_is_dropped_with_its_connection() {
     let stopped = tokio::time::timeout(Duration::from_secs(10), node.stop()).await;
     assert!(stopped.is_ok());
 }
+
+#[tokio::test]
+async fn a_request_that_trickles_in_is_given_its_time_once() {
+    let node = TestNode::start(&[]).await;
+    let mut stream = TcpStream::connect(node.address()).await.unwrap();
+    stream.write_all(&1000_u32.to_be_bytes()).await.unwrap();
+    stream.write_all(&[0; 10]).await.unwrap();
+    tokio::task::yield_now().await;
+    tokio::time::pause();
+    for _ in 0..10 {
+        // A broken pipe is what is waited for.
+        let _ = stream.write_all(&[0]).await;
+        tokio::time::sleep(Duration::from_secs(10)).await;
+    }
+    tokio::time::resume();
+    let closed = tokio::time::timeout(Duration::from_secs(5), is_closed(&mut stream)).await;
+    assert!(closed.unwrap(), "it was closed long ago");
+    node.stop().await;
+}
