@@ -16,6 +16,9 @@ use super::Partition;
 /// A session that was not used for this long makes room for a new one. Kafka's value.
 const EVICTION_MS: i64 = 120_000;
 
+/// Partitions of all sessions together. What would make them more becomes no session, or ends one.
+const PARTITIONS_MAX: usize = 1_000_000;
+
 /// The epoch of a request that wants a new session.
 pub const INITIAL_EPOCH: i32 = 0;
 
@@ -206,6 +209,12 @@ impl FetchSessionCache {
     pub fn put_back(&self, session: FetchSession, now_ms: i64) {
         let mut sessions = self.sessions.lock();
         // It is gone if it was evicted or ended meanwhile.
+        let Some(known) = sessions.get(&session.id).map(|slot| slot.size) else { return };
+        let added = session.len().saturating_sub(known);
+        if added > 0 && partitions(&sessions) + added > PARTITIONS_MAX {
+            sessions.remove(&session.id);
+            return;
+        }
         let Some(slot) = sessions.get_mut(&session.id) else { return };
         slot.last_used_ms = now_ms;
         slot.size = session.len();
@@ -220,6 +229,9 @@ impl FetchSessionCache {
         }
         let mut sessions = self.sessions.lock();
         if sessions.len() >= self.slots_max && !evict(&mut sessions, session.len(), now_ms) {
+            return 0;
+        }
+        if partitions(&sessions) + session.len() > PARTITIONS_MAX {
             return 0;
         }
         let id = loop {
@@ -241,6 +253,10 @@ impl FetchSessionCache {
 /// The epoch after `epoch`: it never becomes 0 or negative.
 pub fn next_epoch(epoch: i32) -> i32 {
     if epoch == i32::MAX { 1 } else { epoch + 1 }
+}
+
+fn partitions(sessions: &HashMap<i32, Slot>) -> usize {
+    sessions.values().map(|slot| slot.size).sum()
 }
 
 /// Makes room: for the longest idle session if it is idle for long, else for a smaller one that is
@@ -321,6 +337,21 @@ mod tests {
         cache.put_back(taken, 5);
         assert_eq!(cache.take(id, 2, false).unwrap().len(), 2);
         assert_eq!(next_epoch(i32::MAX), 1);
+    }
+
+    #[test]
+    fn sessions_do_not_grow_without_end() {
+        let cache = FetchSessionCache::new(10);
+        let id = cache.create(session(1), 0);
+        let other = cache.create(session(3), 0);
+        let mut grown = cache.take(id, 1, false).unwrap();
+        for partition in 0..PARTITIONS_MAX as i32 {
+            grown.push(Key { topic: StrBytes::default(), ..key(partition) }, wanted(0));
+        }
+        cache.put_back(grown, 0);
+        assert_eq!(cache.take(id, 1, false).err(), Some(ErrorCode::FetchSessionIdNotFound));
+        assert!(cache.take(other, 1, false).is_ok());
+        assert_eq!(cache.create(session(PARTITIONS_MAX as i32), 0), 0);
     }
 
     #[test]
