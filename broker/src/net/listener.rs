@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::connection;
-use super::quota::ConnectionPermit;
+use super::quota::{ConnectionPermit, TooManyConnections};
+use super::rlimit;
 use crate::broker::Broker;
 use crate::context::ConnectionInfo;
 
@@ -153,7 +155,12 @@ fn is_of_connection(error: &io::Error) -> bool {
 
 fn admit(stream: TcpStream, peer: SocketAddr, listener: &Arc<str>, broker: &Arc<Broker>) {
     let net = broker.net();
-    let permit = match net.quota.admit(peer.ip(), listener) {
+    let admitted = if rlimit::is_kept_for_files(stream.as_raw_fd()) {
+        Err(TooManyConnections::Descriptors)
+    } else {
+        net.quota.admit(peer.ip(), listener)
+    };
+    let permit = match admitted {
         Ok(permit) => permit,
         Err(reason) => {
             net.refusals.report(peer, &reason);

@@ -46,6 +46,8 @@ pub enum TooManyConnections {
     Broker(usize),
     #[error("this address has {0} connections already (max.connections.per.ip)")]
     Ip(usize),
+    #[error("the open files that are left are kept for logs (ulimit -n)")]
+    Descriptors,
 }
 
 impl Default for ConnectionLimits {
