@@ -80,6 +80,9 @@ impl Log {
         if count == 0 {
             return Ok(0);
         }
+        // A sync under way would write the indexes of what goes, and a partition that is deleted
+        // and made again at the same time would have its new files renamed.
+        let _no_sync = self.sync_lock.lock();
         let mut writer = self.lock_to_write()?;
         let segments = Vec::clone(&self.segments.load());
         let count = count.min(segments.len());

@@ -261,6 +261,33 @@ fn retention_by_time_size_and_start() {
 }
 
 #[test]
+fn retention_lets_a_sync_finish() {
+    let size = batch(2, 0).size() as i32;
+    let disk = Disk::with(|config| {
+        config.segment_bytes = 2 * size;
+        config.retention_ms = 1000;
+    });
+    let log = disk.create();
+    for number in 0..6 {
+        append(&log, &batch(2, number * 100));
+    }
+    let syncing = log.sync_lock.lock();
+    let plan = log.lock_writer().plan_sync();
+    let (done, is_done) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| done.send(log.delete_old_segments(1400).unwrap()).unwrap());
+        let early = is_done.recv_timeout(std::time::Duration::from_millis(200));
+        log.sync_files(&plan).unwrap();
+        log.publish_durable(plan);
+        drop(syncing);
+        assert!(early.is_err(), "segments went while they were synced");
+        assert_eq!(is_done.recv().unwrap(), 2);
+    });
+    let unsealed = log.lock_writer().unsealed.len();
+    assert_eq!(unsealed, 0, "no index is written for what is deleted");
+}
+
+#[test]
 fn offsets_go_on_after_retention_took_everything() {
     let mut disk = Disk::with(|config| config.retention_ms = 10);
     let log = disk.create();
