@@ -78,6 +78,11 @@ pub trait Fs: Debug + Send + Sync + 'static {
     fn metadata(&self, path: &Path) -> io::Result<Metadata>;
     /// Makes the names in a directory durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// Has everything below a directory written in one go, so that many syncs that follow find
+    /// little left to do. It may do nothing: what has to be durable is synced all the same.
+    fn sync_ahead(&self, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
     fn space(&self, path: &Path) -> io::Result<DiskSpace>;
 }
 

@@ -77,6 +77,10 @@ impl Fs for RealFs {
         fs::File::open(path)?.sync_all()
     }
 
+    fn sync_ahead(&self, path: &Path) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(fs::File::open(path)?)?)
+    }
+
     fn space(&self, path: &Path) -> io::Result<DiskSpace> {
         let space = rustix::fs::statvfs(path)?;
         Ok(DiskSpace {

@@ -349,18 +349,25 @@ impl Opening<'_> {
     fn sync_recovered(&self, first: usize) -> Result<(), OpenLogError> {
         let recovered = self.segments.get(first..).unwrap_or_default();
         let count = recovered.len();
+        for segment in recovered {
+            segment.sync().map_err(|error| segment.io_error(error))?;
+        }
+        // The names may have been made just before the crash.
+        for dir in [Some(&*self.path), self.path.parent()].into_iter().flatten() {
+            self.fs.sync_dir(dir).map_err(|error| self.io_error(dir, error))?;
+        }
         for (at, segment) in recovered.iter().enumerate() {
             let failed = |error| segment.io_error(error);
-            segment.sync().map_err(failed)?;
-            // What is there may point into what was cut off.
+            // What is there may point into what was cut off. Until the next clean stop, which
+            // syncs the names again, no start believes an index.
             segment.remove_index_files(self.fs).map_err(failed)?;
             if at + 1 < count {
                 self.seal(segment).map_err(failed)?;
             }
         }
-        // The names may have been made just before the crash.
-        for dir in [Some(&*self.path), self.path.parent()].into_iter().flatten() {
-            self.fs.sync_dir(dir).map_err(|error| self.io_error(dir, error))?;
+        if count > 1 {
+            let path = &self.path;
+            self.fs.sync_dir(path).map_err(|error| self.io_error(path, error))?;
         }
         Ok(())
     }

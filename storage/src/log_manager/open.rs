@@ -219,6 +219,9 @@ impl ManagedDir {
             tracing::info!(dir = %path.display(), "Recovering: the last stop was not a clean one");
             report.recovered_dirs.push(path.to_owned());
         }
+        if !is_clean {
+            self.sync_ahead(folders.len());
+        }
         Some(DirWork {
             place,
             dir: self,

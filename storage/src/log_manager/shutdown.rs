@@ -13,7 +13,7 @@ use crate::log::Log;
 
 /// Threads for each directory that close logs, at least. They wait for the disk most of the time,
 /// and a file system commits what several of them sync in one go.
-const CLOSE_THREADS_MIN: usize = 8;
+const CLOSE_THREADS_MIN: usize = 32;
 
 impl LogManager {
     /// Stops the regular work, syncs and closes every log, writes the checkpoints and marks each
@@ -30,9 +30,15 @@ impl LogManager {
         }
         let workers = self.config.recovery_threads_per_data_dir.max(CLOSE_THREADS_MIN);
         let closed: Vec<bool> = thread::scope(|scope| {
-            let by_dir = self.logs_by_dir();
-            let close = |logs: Vec<Arc<Log>>| scope.spawn(move || close_logs(&logs, workers));
-            let threads: Vec<_> = by_dir.into_iter().map(close).collect();
+            let by_dir = self.dirs.iter().zip(self.logs_by_dir());
+            let threads: Vec<_> = by_dir
+                .map(|(dir, logs)| {
+                    scope.spawn(move || {
+                        dir.sync_ahead(logs.len());
+                        close_logs(&logs, workers)
+                    })
+                })
+                .collect();
             threads.into_iter().map(|thread| thread.join().unwrap_or(false)).collect()
         });
         // Ends the threads that sync; nothing is left to be synced. Without the map's lock: what
