@@ -344,18 +344,21 @@ impl Log {
         writer.active.open_file().is_some() || self.segment_count() > 1
     }
 
-    /// Regular work that needs the time: `flush.ms`, producers that expire, files whose deletion
-    /// is due. Retention has its own call.
+    /// Regular work that needs the time: `flush.ms`, and files whose deletion is due. Retention
+    /// and the expiry of producers have their own calls.
     pub fn tick(self: &Arc<Self>, now_ms: i64) {
         let flush_ms = self.config.load().flush_ms;
-        let mut writer = self.lock_writer();
-        writer.producers.remove_expired(now_ms, self.context.producer_id_expiration_ms);
-        let since_ms = writer.unflushed_since_ms;
-        drop(writer);
+        let since_ms = self.lock_writer().unflushed_since_ms;
         if since_ms.is_some_and(|since_ms| now_ms.saturating_sub(since_ms) >= flush_ms) {
             self.context.sync_queue.push(self);
         }
         self.remove_deleted_files(now_ms);
+    }
+
+    /// Forgets producers whose last record is `producer.id.expiration.ms` old, by its timestamp.
+    pub fn remove_expired_producers(&self, now_ms: i64) {
+        let expiration_ms = self.context.producer_id_expiration_ms;
+        self.lock_writer().producers.remove_expired(now_ms, expiration_ms);
     }
 
     fn lock_writer(&self) -> WriterGuard<'_> {

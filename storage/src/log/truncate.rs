@@ -134,7 +134,7 @@ impl Log {
         let snapshots = producers::remove_beyond(self.fs(), &self.path, offset)?;
         let segments = self.segments.load();
         let (fs, dir) = (self.fs(), &self.path);
-        // Producers are not expired here: that needs the time, and `tick` does it.
+        // Producers are not expired here: that needs the time, and has its own call.
         let loaded = producers::load(fs, dir, snapshots, &segments, offset, 0, i64::MAX);
         writer.producers = loaded.map_err(io::Error::other)?;
         if writer.epochs.truncate_from_end(offset) {

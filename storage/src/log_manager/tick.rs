@@ -17,6 +17,9 @@ use crate::log::Log;
 /// Between two ticks of the manager's own thread. `flush.ms` is kept to this precision.
 const TICK_INTERVAL: Duration = Duration::from_secs(1);
 const SPACE_INTERVAL_MS: i64 = 10_000;
+/// Kafka's `producer.id.expiration.check.interval.ms`. Expiry goes by the timestamps of records, so
+/// a producer of old records is forgotten at the next check, and its batch sent again is a new one.
+const PRODUCER_EXPIRY_INTERVAL_MS: i64 = 600_000;
 
 /// What a tick has found that the broker must act on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +36,7 @@ pub(super) struct TickSchedule {
     recovery_points: Every,
     log_starts: Every,
     retention: Every,
+    producers: Every,
     space: Every,
 }
 
@@ -65,6 +69,7 @@ impl TickSchedule {
             recovery_points: Every::new(config.recovery_point_checkpoint_interval_ms),
             log_starts: Every::new(config.log_start_checkpoint_interval_ms),
             retention: Every::new(config.retention_check_interval_ms),
+            producers: Every::new(PRODUCER_EXPIRY_INTERVAL_MS),
             space: Every::new(SPACE_INTERVAL_MS),
         }
     }
@@ -77,17 +82,21 @@ impl LogManager {
         if self.is_closed() {
             return TickReport::default();
         }
-        let (recovery_points, log_starts, retention, space) = {
+        let (recovery_points, log_starts, retention, producers, space) = {
             let mut schedule = self.schedule.lock();
             (
                 schedule.recovery_points.is_due(now_ms),
                 schedule.log_starts.is_due(now_ms),
                 schedule.retention.is_due(now_ms),
+                schedule.producers.is_due(now_ms),
                 schedule.space.is_due(now_ms),
             )
         };
         for log in self.wanted_logs() {
             log.tick(now_ms);
+            if producers {
+                log.remove_expired_producers(now_ms);
+            }
             if retention
                 && !log.dir().is_offline()
                 && let Err(error) = log.delete_old_segments(now_ms)

@@ -49,6 +49,25 @@ fn retention_and_checkpoints_come_in_their_time() {
     assert_eq!(log.log_start_offset(), 5);
 }
 
+/// Expiry goes by the timestamps of records. A producer that writes old ones must be known when it
+/// sends a batch again, so the check comes as rarely as Kafka's.
+#[test]
+fn producers_of_old_records_are_known_until_the_check_is_due() {
+    const TODAY: i64 = 1_000 * 86_400_000;
+    let machine = Machine::new(&["/a"]);
+    let (manager, _) = machine.start();
+    let log = create(&manager, 0);
+    let mut builder = BatchBuilder::new().producer(5, 0, 0);
+    builder.append(7, None, Some(b"of long ago"), &[]).unwrap();
+    let old = ValidatedBatch::internal(&builder.build().unwrap()).unwrap();
+    log.append_as_leader(&old, 0, RequiredAcks::Leader, TODAY).unwrap();
+    manager.tick(TODAY);
+    manager.tick(TODAY + 599_999);
+    assert!(log.append_as_leader(&old, 0, RequiredAcks::Leader, TODAY).unwrap().duplicate);
+    manager.tick(TODAY + 600_000);
+    assert!(log.active_producers().is_empty());
+}
+
 #[test]
 fn what_no_topic_knows_of_is_let_alone_by_retention() {
     let machine = Machine::new(&["/a"]);
