@@ -53,7 +53,8 @@ impl Log {
     pub fn mark_deleted(self: &Arc<Self>) {
         let _no_sync = self.sync_lock.lock();
         self.lock_writer().closed = true;
-        self.fail("the partition was deleted");
+        // Not `fail`: nothing is wrong, so nothing is said.
+        let _ = self.failed.set("the partition was deleted".to_owned());
         self.fail_waiters();
     }
 }
