@@ -2,6 +2,8 @@
 
 mod steps;
 
+pub(crate) use steps::eventually;
+
 use protocol_codec::messages::Request;
 use std::fmt::Debug;
 use std::sync::OnceLock;

@@ -8,10 +8,23 @@ use protocol_codec::messages::{
 use protocol_codec::records::BatchBuilder;
 use protocol_codec::wire::Records;
 use protocol_codec::{ErrorCode, Uuid};
+use std::time::{Duration, Instant};
 use tests::client::Client;
 
-/// How often a condition is asked for before a scenario fails.
-const ATTEMPTS: usize = 10_000;
+/// How long a condition is asked for before a scenario fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks until there is an answer. A broker has no event to wait for here, only the next answer.
+pub(crate) fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        let answer = ask();
+        if answer.is_some() {
+            return answer;
+        }
+    }
+    None
+}
 
 /// So many group names that every partition of the internal topic gets some.
 const NAMES_ON_ALL_PARTITIONS: usize = 400;
@@ -67,11 +80,12 @@ impl Session {
         };
         let request =
             list_offsets::Request { replica_id: -1, topics: vec![topic], ..Default::default() };
-        let served = (0..ATTEMPTS).any(|_| {
+        let served = eventually(|| {
             let answer = self.client.call(5, &request);
-            answer.topics[0].partitions.iter().all(|partition| partition.error_code == 0)
+            let partitions = &answer.topics[0].partitions;
+            partitions.iter().all(|partition| partition.error_code == 0).then_some(())
         });
-        assert!(served, "{name} was created but is never served");
+        assert!(served.is_some(), "{name} was created but is never served");
     }
 
     /// Appends one batch.
@@ -118,9 +132,10 @@ impl Session {
             coordinator_keys: vec![group.into()],
             ..Default::default()
         };
-        let found =
-            (0..ATTEMPTS).any(|_| self.client.call(4, &find).coordinators[0].error_code == 0);
-        assert!(found, "no coordinator for {group}");
+        let found = eventually(|| {
+            (self.client.call(4, &find).coordinators[0].error_code == 0).then_some(())
+        });
+        assert!(found.is_some(), "no coordinator for {group}");
         // Each partition of the topic is loaded by itself; these names fall on all of them.
         for number in 0..NAMES_ON_ALL_PARTITIONS {
             let stranger = heartbeat::Request {
@@ -129,11 +144,11 @@ impl Session {
                 ..Default::default()
             };
             let busy = [ErrorCode::CoordinatorLoadInProgress, ErrorCode::NotCoordinator];
-            let loaded = (0..ATTEMPTS).any(|_| {
+            let loaded = eventually(|| {
                 let code = self.client.call(4, &stranger).error_code;
-                !busy.iter().any(|one| one.code() == code)
+                (!busy.iter().any(|one| one.code() == code)).then_some(())
             });
-            assert!(loaded, "the coordinator never loads");
+            assert!(loaded.is_some(), "the coordinator never loads");
         }
     }
 
@@ -150,10 +165,11 @@ impl Session {
             member_id: joined.member_id.clone(),
             group_instance_id: None,
         };
-        let rebalances = (0..ATTEMPTS).any(|_| {
-            self.client.call(3, &beat).error_code == ErrorCode::RebalanceInProgress.code()
+        let rebalances = eventually(|| {
+            let code = self.client.call(3, &beat).error_code;
+            (code == ErrorCode::RebalanceInProgress.code()).then_some(())
         });
-        assert!(rebalances, "{group} does not rebalance");
+        assert!(rebalances.is_some(), "{group} does not rebalance");
         self.client.call(3, again)
     }
 }

@@ -1,14 +1,16 @@
 //! InitProducerId for idempotent producers: ids are handed out once.
 
-use crate::against::{Session, wire};
+use crate::against::{Session, eventually, wire};
 use protocol_codec::ErrorCode;
 use protocol_codec::messages::init_producer_id::{Request, Response};
 
 /// Kafka fetches its first block of ids when it is first asked, and says so.
 fn first(session: &mut Session, version: i16, request: &Request) -> Response {
     let busy = ErrorCode::CoordinatorLoadInProgress.code();
-    let mut answers = (0..10_000).map(|_| session.client.call(version, request));
-    answers.find(|answer| answer.error_code != busy).expect("a producer id in the end")
+    let answer = eventually(|| {
+        Some(session.client.call(version, request)).filter(|answer| answer.error_code != busy)
+    });
+    answer.expect("a producer id in the end")
 }
 
 #[test]

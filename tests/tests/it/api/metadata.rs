@@ -1,6 +1,6 @@
 //! Metadata: all topics, named topics, ids, illegal names, and the two-step answer of auto-creation.
 
-use crate::against::wire;
+use crate::against::{eventually, wire};
 use protocol_codec::Uuid;
 use protocol_codec::messages::metadata::{MetadataRequestTopic, Request, Response};
 
@@ -99,8 +99,11 @@ fn a_missing_topic_is_made_on_demand() {
         let request = Request { allow_auto_topic_creation: true, ..asked(&["metadata-auto"]) };
         let first = session.client.call(9, &request);
         session.note("Metadata version 9 creates", &first.topics);
-        let made = (0..10_000).map(|_| session.client.call(9, &request)).find(|answer| {
-            answer.topics[0].partitions.iter().any(|partition| partition.leader_id >= 0)
+        let made = eventually(|| {
+            let led = |answer: &Response| {
+                answer.topics[0].partitions.iter().any(|partition| partition.leader_id >= 0)
+            };
+            Some(session.client.call(9, &request)).filter(led)
         });
         session.note("Metadata version 9 after that", &made.expect("the topic is made").topics);
     });
