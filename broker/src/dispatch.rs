@@ -1,9 +1,9 @@
 //! From a frame to a handler and back: the one table of served APIs, and the one wrapper around
 //! every request.
 //!
-//! The wrapper reads the header, refuses what is not served, decodes the request, asks the hooks
-//! (authorisation, throttling), runs the handler within a span, isolates its panics, encodes the
-//! answer and counts. Handlers see none of this.
+//! The wrapper reads the header, refuses what is not served, decodes the request, runs the handler
+//! within a span, isolates its panics, encodes the answer and counts. Handlers see none of this.
+//! It knows the principal, but asks no authorizer and no quota: there are none yet.
 
 use std::future::Future;
 use std::ops::RangeInclusive;

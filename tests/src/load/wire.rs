@@ -147,6 +147,7 @@ pub fn create_topic(bootstrap: &str, topic: &str, partitions: i32) {
     let begun = Instant::now();
     while !all_serve(&mut connection, topic, partitions) {
         assert!(begun.elapsed() < PATIENCE, "{topic} does not serve");
+        // Nothing tells a client that a partition serves; asking without pause would be a load.
         std::thread::sleep(Duration::from_millis(5));
     }
 }
