@@ -20,7 +20,7 @@
 //! | `timestamps.rs` | find offsets by timestamp |
 //! | `roll.rs` | begin a new segment |
 //! | `durable.rs`, `sync_queue.rs` | group commit |
-//! | `recover.rs`, `producers.rs` | open what lies on the disk |
+//! | `recover.rs`, `leftovers.rs`, `producers.rs` | open what lies on the disk |
 //! | `truncate.rs` | cut the end |
 //! | `retention.rs` | cut the beginning, delete files |
 //! | `close.rs` | clean stop |
@@ -29,6 +29,7 @@ pub mod append;
 pub(crate) mod close;
 pub mod durable;
 mod end_mark;
+mod leftovers;
 mod producers;
 pub mod read;
 pub mod recover;

@@ -17,15 +17,12 @@ use std::sync::atomic::Ordering;
 
 use thiserror::Error;
 
-use super::{Log, LogContext, Writer, producers};
+use super::{Log, LogContext, Writer, leftovers, producers};
 use crate::fs::{Fs, read_file};
 use crate::leader_epoch_cache::{LEADER_EPOCH_CHECKPOINT, LeaderEpochCache};
 use crate::log_config::LogConfig;
 use crate::log_dir::is_out_of_space;
-use crate::segment::files::{
-    CLEANED_SUFFIX, DELETED_SUFFIX, LOG_SUFFIX, OFFSET_INDEX_SUFFIX, SWAP_SUFFIX,
-    TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, base_offset,
-};
+use crate::segment::files::{LOG_SUFFIX, base_offset};
 use crate::segment::recover::Recovered;
 use crate::segment::{Segment, SegmentError};
 use crate::topic_partition::TopicPartition;
@@ -104,8 +101,7 @@ impl Log {
             epochs_changed: false,
             recovery: LogRecovery::default(),
         };
-        let names = opening.list()?;
-        opening.clean_up(&names)?;
+        let names = leftovers::settle(&*fs, &path)?;
         opening.find_segments(&names)?;
         opening.read_epochs();
         let next_offset = opening.next_offset()?;
@@ -165,33 +161,6 @@ impl Log {
 impl Opening<'_> {
     fn io_error(&self, path: &Path, source: io::Error) -> OpenLogError {
         OpenLogError::Io { path: path.to_owned(), source }
-    }
-
-    fn list(&self) -> Result<Vec<String>, OpenLogError> {
-        let entries = self.fs.list(&self.path).map_err(|error| self.io_error(&self.path, error))?;
-        Ok(entries.into_iter().filter(|entry| !entry.is_dir).map(|entry| entry.name).collect())
-    }
-
-    /// Removes what an earlier process left behind: files that waited for their deletion,
-    /// unfinished files, indexes without a log.
-    fn clean_up(&self, names: &[String]) -> Result<(), OpenLogError> {
-        for name in names {
-            let path = self.path.join(name);
-            if name.ends_with(SWAP_SUFFIX) {
-                return Err(OpenLogError::UnfinishedCompaction { path });
-            }
-            let is_orphan = [OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX]
-                .iter()
-                .filter_map(|suffix| base_offset(name, suffix))
-                .any(|base| !names.contains(&format!("{base:020}{LOG_SUFFIX}")));
-            let is_leftover = [DELETED_SUFFIX, CLEANED_SUFFIX, ".tmp"]
-                .iter()
-                .any(|suffix| name.ends_with(suffix));
-            if is_orphan || is_leftover {
-                self.fs.remove_file(&path).map_err(|error| self.io_error(&path, error))?;
-            }
-        }
-        Ok(())
     }
 
     /// The names are sorted, and so are the segments.
