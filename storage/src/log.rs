@@ -342,7 +342,7 @@ impl Log {
 
     /// Whether the log has files: they are made by the first append.
     fn is_on_disk(&self, writer: &Writer) -> bool {
-        writer.active.open_file().is_some() || self.segment_count() > 1
+        writer.active.has_file() || self.segment_count() > 1
     }
 
     /// Regular work that needs the time: `flush.ms`, and files whose deletion is due. Retention

@@ -16,7 +16,7 @@ mod tests;
 
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -79,6 +79,8 @@ pub(crate) struct Segment {
     base_offset: i64,
     dir: Arc<Path>,
     log: OnceLock<Arc<dyn File>>,
+    /// The `.log` file is there, open or not.
+    has_file: AtomicBool,
     /// Bytes of whole batches in the `.log` file.
     size: AtomicU64,
     /// When this process first asked whether to roll it.
@@ -160,6 +162,7 @@ impl Segment {
             base_offset,
             dir,
             log: OnceLock::new(),
+            has_file: AtomicBool::new(false),
             size: AtomicU64::new(0),
             created_ms: OnceLock::new(),
             indexes: RwLock::new(Indexes::empty(base_offset, true)),
@@ -171,6 +174,7 @@ impl Segment {
         let metadata = fs.metadata(&files::path(&dir, base_offset, LOG_SUFFIX))?;
         let mut segment = Self::new(dir, base_offset);
         segment.size = AtomicU64::new(metadata.len);
+        segment.has_file = AtomicBool::new(true);
         segment.indexes = RwLock::new(Indexes::empty(base_offset, false));
         Ok(segment)
     }
@@ -188,32 +192,36 @@ impl Segment {
         files::path(&self.dir, self.base_offset, suffix)
     }
 
-    /// The `.log` file, opened now if it was not.
-    pub(crate) fn file(&self, fs: &dyn Fs) -> Result<&Arc<dyn File>, SegmentError> {
-        if let Some(file) = self.log.get() {
-            return Ok(file);
-        }
-        let path = self.path(LOG_SUFFIX);
-        match fs.open(&path, OpenMode::ReadWrite) {
-            Ok(file) => Ok(self.log.get_or_init(|| file)),
-            Err(source) => Err(SegmentError::Io { path, source }),
-        }
+    /// The `.log` file, opened now if it was not. Whoever holds it may go on with it, whatever
+    /// becomes of the segment.
+    pub(crate) fn file(&self, fs: &dyn Fs) -> Result<Arc<dyn File>, SegmentError> {
+        self.open(fs).map_err(|error| self.io_error(error))
     }
 
-    /// The `.log` file if the segment has one open, without touching the disk.
-    pub(crate) fn open_file(&self) -> Option<&Arc<dyn File>> {
-        self.log.get()
+    /// As [`Segment::file`].
+    pub(crate) fn open(&self, fs: &dyn Fs) -> io::Result<Arc<dyn File>> {
+        if let Some(file) = self.log.get() {
+            return Ok(Arc::clone(file));
+        }
+        let file = fs.open(&self.path(LOG_SUFFIX), OpenMode::ReadWrite)?;
+        Ok(Arc::clone(self.log.get_or_init(|| file)))
+    }
+
+    /// Whether the `.log` file is there, open or not. It comes with the first append.
+    pub(crate) fn has_file(&self) -> bool {
+        self.has_file.load(Ordering::Acquire)
     }
 
     /// Makes the `.log` file of a new segment. Returns whether it was made.
     pub(crate) fn create_file(&self, fs: &dyn Fs) -> io::Result<bool> {
-        if self.log.get().is_some() {
+        if self.has_file() {
             return Ok(false);
         }
         let file = fs.open(&self.path(LOG_SUFFIX), OpenMode::Create)?;
         // A leftover of an earlier log under the same name must not shine through.
         file.set_len(self.size())?;
         self.log.get_or_init(|| file);
+        self.has_file.store(true, Ordering::Release);
         Ok(true)
     }
 
@@ -223,6 +231,7 @@ impl Segment {
     /// `size` is not known: the caller must not write here again.
     pub(crate) fn append(
         &self,
+        fs: &dyn Fs,
         parts: &mut [IoSlice<'_>],
         batch: &BatchFacts,
         index_interval_bytes: u64,
@@ -230,10 +239,8 @@ impl Segment {
         let position = self.size.load(Ordering::Relaxed);
         debug_assert_eq!(parts.iter().map(|part| part.len() as u64).sum::<u64>(), batch.size);
         debug_assert!(batch.base_offset >= self.base_offset);
-        let Some(file) = self.log.get() else {
-            return Err(WriteError { error: io::ErrorKind::NotFound.into(), cut_back: true });
-        };
-        if let Err(error) = write_all_at(&**file, parts, position) {
+        let file = self.open(fs).map_err(|error| WriteError { error, cut_back: true })?;
+        if let Err(error) = write_all_at(&*file, parts, position) {
             let cut_back = file.set_len(position).is_ok();
             return Err(WriteError { error, cut_back });
         }
@@ -392,12 +399,17 @@ impl Segment {
         Ok(())
     }
 
-    /// Makes the bytes durable that were written before the call.
+    /// Makes the bytes durable that this process had written before the call.
     pub(crate) fn sync(&self) -> io::Result<()> {
         match self.log.get() {
             Some(file) => file.sync_data(),
             None => Ok(()),
         }
+    }
+
+    /// Makes all bytes of the file durable, also what an earlier process has written.
+    pub(crate) fn sync_whole(&self, fs: &dyn Fs) -> io::Result<()> {
+        self.open(fs)?.sync_data()
     }
 
     /// Sets the number of bytes that may be read, after the file was cut to it.

@@ -173,7 +173,7 @@ impl Log {
         let head = batch.head(facts.base_offset, leader_epoch);
         let mut parts = [IoSlice::new(&head), IoSlice::new(batch.payload())];
         let interval = u64::try_from(config.index_interval_bytes).unwrap_or(0);
-        let written = writer.active.append(&mut parts, facts, interval);
+        let written = writer.active.append(self.fs(), &mut parts, facts, interval);
         written.map_err(|WriteError { error, cut_back }| {
             if !cut_back {
                 let reason = "a batch that was written in part could not be cut off";
@@ -185,7 +185,7 @@ impl Log {
 
     /// Makes the active segment's file, and the directory, if this is the first append.
     pub(super) fn make_active_file(&self, writer: &mut Writer) -> io::Result<()> {
-        if writer.active.open_file().is_some() {
+        if writer.active.has_file() {
             return Ok(());
         }
         let made = match writer.active.create_file(self.fs()) {

@@ -131,7 +131,7 @@ impl Log {
                 break;
             }
             assert!(found.position + len <= limit, "nothing beyond the bound is read");
-            let file = Arc::clone(segment.file(self.fs())?);
+            let file = segment.file(self.fs())?;
             slices.regions.push(FileRegion { file, position: found.position, len: len as usize });
             room -= len;
             if room == 0 {

@@ -319,7 +319,7 @@ impl Opening<'_> {
         let recovered = self.segments.get(first..).unwrap_or_default();
         let count = recovered.len();
         for segment in recovered {
-            segment.sync().map_err(|error| segment.io_error(error))?;
+            segment.sync_whole(self.fs).map_err(|error| segment.io_error(error))?;
         }
         // The names may have been made just before the crash.
         for dir in [Some(&*self.path), self.path.parent()].into_iter().flatten() {

@@ -123,7 +123,8 @@ impl Log {
         for segment in cut {
             self.remove_files(segment)?;
         }
-        if let Some(file) = last.open_file() {
+        if last.has_file() {
+            let file = last.open(self.fs())?;
             file.set_len(position)?;
             file.sync_data()?;
         }

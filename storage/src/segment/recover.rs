@@ -147,7 +147,7 @@ impl Segment {
         position: u64,
         offset_min: i64,
     ) -> Result<Option<u64>, SegmentError> {
-        let file = &**self.file(fs)?;
+        let file = self.file(fs)?;
         let end = self.size();
         let mut window = Vec::new();
         let mut buffer = Vec::new();
@@ -155,7 +155,7 @@ impl Segment {
         while start + BATCH_OVERHEAD as u64 <= end {
             let len = (end - start).min(SEARCH_WINDOW_BYTES as u64) as usize;
             window.resize(len, 0);
-            let read = read_at_most(file, &mut window, start).map_err(|e| self.io_error(e))?;
+            let read = read_at_most(&*file, &mut window, start).map_err(|e| self.io_error(e))?;
             window.truncate(read);
             for (at, bytes) in window.windows(BATCH_OVERHEAD).enumerate() {
                 let position = start + at as u64;
@@ -195,7 +195,7 @@ impl Segment {
         buffer: &mut Vec<u8>,
     ) -> Result<(), SegmentError> {
         buffer.resize(batch.header.size(), 0);
-        read_exact_at(&**self.file(fs)?, buffer, batch.position)
+        read_exact_at(&*self.file(fs)?, buffer, batch.position)
             .map_err(|error| self.io_error(error))?;
         BatchView::read(buffer)
             .and_then(|view| view.verify_checksum())

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use protocol_codec::records::{BATCH_OVERHEAD, BatchHeader, BatchView};
 
@@ -31,7 +32,7 @@ impl BatchAt {
 #[derive(Debug)]
 pub(crate) struct HeaderScan<'a, W = [u8; WINDOW_BYTES]> {
     segment: &'a Segment,
-    file: &'a dyn File,
+    file: Arc<dyn File>,
     position: u64,
     end: u64,
     /// The smallest base offset that the next batch may have.
@@ -71,7 +72,7 @@ impl Segment {
     ) -> Result<HeaderScan<'_, W>, SegmentError> {
         Ok(HeaderScan {
             segment: self,
-            file: &**self.file(fs)?,
+            file: self.file(fs)?,
             position,
             end,
             offset_min: self.base_offset,
@@ -138,7 +139,7 @@ impl<W: AsRef<[u8]> + AsMut<[u8]>> HeaderScan<'_, W> {
             self.bytes_at(batch.position, size)?
         } else {
             buffer.resize(size, 0);
-            read_exact_at(self.file, buffer, batch.position)
+            read_exact_at(&*self.file, buffer, batch.position)
                 .map_err(|error| segment.io_error(error))?;
             buffer
         };
@@ -162,7 +163,7 @@ impl<W: AsRef<[u8]> + AsMut<[u8]>> HeaderScan<'_, W> {
             let len = window.len().min(room);
             self.window_len = window
                 .get_mut(..len)
-                .map_or(Ok(0), |window| read_at_most(self.file, window, position))
+                .map_or(Ok(0), |window| read_at_most(&*self.file, window, position))
                 .map_err(|error| self.segment.io_error(error))?;
             self.window_start = position;
         }

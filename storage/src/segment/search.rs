@@ -57,7 +57,7 @@ impl Segment {
     /// Reads a whole batch and compares its checksum.
     pub(crate) fn read_batch(&self, fs: &dyn Fs, at: &BatchAt) -> Result<Batch, SegmentError> {
         let mut bytes = vec![0; at.header.size()];
-        read_exact_at(&**self.file(fs)?, &mut bytes, at.position)
+        read_exact_at(&*self.file(fs)?, &mut bytes, at.position)
             .map_err(|error| self.io_error(error))?;
         let batch =
             Batch::read(&Bytes::from(bytes)).map_err(|error| self.corrupt(at.position, error))?;

@@ -20,10 +20,10 @@ fn batch(base_offset: i64, records: usize, timestamp: i64) -> Vec<u8> {
     builder.build().unwrap().to_vec()
 }
 
-fn append(segment: &Segment, bytes: &[u8]) {
+fn append(fs: &MemFs, segment: &Segment, bytes: &[u8]) {
     let header = BatchHeader::read(bytes).unwrap();
     let mut parts = [IoSlice::new(&bytes[..16]), IoSlice::new(&bytes[16..])];
-    segment.append(&mut parts, &BatchFacts::from(&header), INTERVAL).unwrap();
+    segment.append(fs, &mut parts, &BatchFacts::from(&header), INTERVAL).unwrap();
 }
 
 /// 20 batches of 3 records from offset 100 on, timestamps rising by 10.
@@ -33,7 +33,7 @@ fn filled() -> (MemFs, Segment) {
     assert!(segment.create_file(&fs).unwrap());
     assert!(!segment.create_file(&fs).unwrap());
     for at in 0..20 {
-        append(&segment, &batch(100 + at * 3, 3, at * 10));
+        append(&fs, &segment, &batch(100 + at * 3, 3, at * 10));
     }
     (fs, segment)
 }
@@ -63,7 +63,7 @@ fn every_offset_is_found_while_written_when_sealed_and_when_reopened() {
     let active = reopened(&fs);
     assert_eq!(active.activate(&fs).unwrap(), 160);
     assert_eq!(active.first_timestamp(), Some(2));
-    append(&active, &batch(160, 1, 500));
+    append(&fs, &active, &batch(160, 1, 500));
     assert!(active.find_offset(&fs, 160, active.size()).unwrap().is_some());
 }
 
