@@ -41,6 +41,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         topics += &emit_registry::topic(topic, &records)?;
     }
     write("coordinator_records.rs", topics)?;
+
+    let mut metadata = read_schemas("cluster_metadata")?;
+    metadata.sort_by_key(|record| record.number);
+    write("metadata_records.rs", emit_registry::metadata(&metadata)?)?;
     Ok(())
 }
 

@@ -45,7 +45,10 @@ impl Context {
 pub fn module(schema: &Schema, kinds: &str) -> Result<String> {
     let mut out = String::new();
     writeln!(out, "/// {}", schema.about)?;
-    writeln!(out, "#[allow(missing_docs, unused_imports, unused_variables, clippy::all)]")?;
+    writeln!(
+        out,
+        "#[allow(missing_docs, unused_imports, unused_mut, unused_variables, clippy::all)]"
+    )?;
     writeln!(out, "pub mod {} {{", schema.module)?;
     writeln!(out, "use bytes::Bytes;")?;
     writeln!(out, "use crate::messages::Message;")?;

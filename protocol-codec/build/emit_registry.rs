@@ -1,5 +1,5 @@
-//! Emits what ties the modules together: the enums over all requests and responses, and the keys
-//! and values of each internal topic.
+//! Emits what ties the modules together: the enums over all requests and responses, over the keys
+//! and values of each internal topic, and over the records of Kafka's metadata log.
 
 use std::fmt::Write as _;
 
@@ -157,4 +157,54 @@ fn values(out: &mut String, records: &[Schema]) -> Result<()> {
         writeln!(out, "Self::{}(value) => encode_with_version(value, version),", record.name)?;
     }
     writeln!(out, "}}\n}}\n}}")
+}
+
+/// The metadata log: the modules of its records, and the enum `MetadataRecord`.
+pub fn metadata(records: &[Schema]) -> Result<String> {
+    let mut out = String::new();
+    for record in records {
+        out += &module(record, "")?;
+        writeln!(out, "pub use self::{}::{}Record;", record.module, record.name)?;
+    }
+    writeln!(out, "/// A record of `__cluster_metadata`.\n#[derive(Debug, Clone, PartialEq)]")?;
+    writeln!(
+        out,
+        "#[allow(missing_docs, clippy::large_enum_variant)]\npub enum MetadataRecord {{"
+    )?;
+    for record in records {
+        writeln!(out, "{0}({0}Record),", record.name)?;
+    }
+    writeln!(out, "}}\nimpl MetadataRecord {{")?;
+    writeln!(out, "/// What tells the kinds of records apart.\n#[must_use]")?;
+    writeln!(out, "pub fn api_key(&self) -> i16 {{\nmatch self {{")?;
+    for record in records {
+        writeln!(out, "Self::{}(_) => {},", record.name, record.number)?;
+    }
+    writeln!(out, "}}\n}}")?;
+    writeln!(out, "/// Kafka's name of this kind.\n#[must_use]")?;
+    writeln!(out, "pub fn name(&self) -> &'static str {{\nmatch self {{")?;
+    for record in records {
+        writeln!(out, "Self::{0}(_) => {0}Record::NAME,", record.name)?;
+    }
+    writeln!(out, "}}\n}}")?;
+    writeln!(
+        out,
+        "fn read(api_key: i16, r: &mut Reader, version: i16) -> Result<Self, DecodeError> {{"
+    )?;
+    writeln!(out, "Ok(match api_key {{")?;
+    for record in records {
+        writeln!(
+            out,
+            "{0} => Self::{1}({1}Record::decode(r, version)?),",
+            record.number, record.name
+        )?;
+    }
+    writeln!(out, "other => return Err(DecodeError::UnknownRecordType(other)),\n}})\n}}")?;
+    writeln!(out, "fn write(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {{")?;
+    writeln!(out, "match self {{")?;
+    for record in records {
+        writeln!(out, "Self::{}(record) => record.encode(w, version),", record.name)?;
+    }
+    writeln!(out, "}}\n}}\n}}")?;
+    Ok(out)
 }

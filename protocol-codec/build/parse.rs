@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! # What it is for.
-//! api 1 Fetch                        or: record 1 OffsetCommit, data EndTxnMarker
+//! api 1 Fetch                        or: record 1 OffsetCommit, metadata 2 Topic, data EndTxnMarker
 //! versions 4-18
 //! flexible 12+                       or: never
 //!
-//! request                            then response; for a record key and value; for data fields
+//! request                            then response; for a record key and value; otherwise fields
 //!   topics        []FetchTopic       a field: name, type, and where they are not "all" or "none":
 //!     topic       string     4-12      the versions that have it,
 //!     topic_id    uuid       13+       tag N, nullable, nullable 5+, ignorable, = default
@@ -40,7 +40,9 @@ pub fn schema(module: &str, text: &str) -> Result<Schema, String> {
     let mut lines = lines.as_slice();
     let (kind, number, name) = match words(&mut lines)?.as_slice() {
         ["data", name] => ("data", 0, *name),
-        [kind @ ("api" | "record"), number, name] => (*kind, parse_number(number)?, *name),
+        [kind @ ("api" | "record" | "metadata"), number, name] => {
+            (*kind, parse_number(number)?, *name)
+        }
         other => return Err(format!("not a head: {other:?}")),
     };
     let versions = match words(&mut lines)?.as_slice() {
@@ -63,6 +65,7 @@ pub fn schema(module: &str, text: &str) -> Result<Schema, String> {
     let sections: &[(&str, String)] = match kind {
         "api" => &[("request", "Request".into()), ("response", "Response".into())],
         "record" => &[("key", format!("{name}Key")), ("value", format!("{name}Value"))],
+        "metadata" => &[("fields", format!("{name}Record"))],
         _ => &[("fields", name.to_owned())],
     };
     for (title, message) in sections {

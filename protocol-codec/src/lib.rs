@@ -7,6 +7,7 @@
 //! | [`frame`], [`header`] | what surrounds a message |
 //! | [`messages`] | every request and response, generated from `schema/api/*.txt` |
 //! | [`coordinator_records`] | the records of the internal topics, generated from `schema/` |
+//! | [`metadata_records`] | the records of Kafka's metadata log, generated from `schema/cluster_metadata/` |
 //! | [`data`] | structures inside byte fields and control records, generated from `schema/data/` |
 //! | [`records`] | record batches |
 //!
@@ -33,6 +34,7 @@ pub mod error_code;
 pub mod frame;
 pub mod header;
 pub mod messages;
+pub mod metadata_records;
 pub mod records;
 mod string;
 mod uuid;

@@ -18,15 +18,20 @@ import java.util.function.Supplier;
 
 import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.message.*;
+import org.apache.kafka.common.metadata.MetadataRecordType;
 import org.apache.kafka.common.protocol.ApiKeys;
 import org.apache.kafka.common.protocol.ApiMessage;
+import org.apache.kafka.common.protocol.ByteBufferAccessor;
 import org.apache.kafka.common.protocol.Message;
 import org.apache.kafka.common.protocol.MessageUtil;
+import org.apache.kafka.common.protocol.ObjectSerializationCache;
 import org.apache.kafka.common.protocol.types.BoundField;
 import org.apache.kafka.common.protocol.types.Schema;
 import org.apache.kafka.common.protocol.types.TaggedFields;
 import org.apache.kafka.common.record.internal.BaseRecords;
 import org.apache.kafka.common.record.internal.MemoryRecords;
+import org.apache.kafka.metadata.MetadataRecordSerde;
+import org.apache.kafka.server.common.ApiMessageAndVersion;
 import org.apache.kafka.server.log.remote.metadata.storage.generated.ProducerSnapshot;
 
 /**
@@ -60,6 +65,7 @@ public final class Golden {
             record("transaction_state", type.id(), type::newRecordKey, type::newRecordValue);
         for (var type : org.apache.kafka.coordinator.share.generated.CoordinatorRecordType.values())
             record("share_group_state", type.id(), type::newRecordKey, type::newRecordValue);
+        for (MetadataRecordType type : MetadataRecordType.values()) metadata(type);
         data(AbortedTxn::new);
         data(ConsumerProtocolAssignment::new);
         data(ConsumerProtocolSubscription::new);
@@ -92,6 +98,17 @@ public final class Golden {
         String name = key.get().getClass().getSimpleName().replaceAll("Key$", "");
         message(topic + "-key", id, name, key, (version, m) -> MessageUtil.toCoordinatorTypePrefixedBytes((ApiMessage) m));
         message(topic + "-value", id, name, value, (version, m) -> MessageUtil.toVersionPrefixedBytes(version, m));
+    }
+
+    private static void metadata(MetadataRecordType type) throws Exception {
+        String name = type.newMetadataRecord().getClass().getSimpleName();
+        message("metadata", type.id(), name, type::newMetadataRecord, (version, m) -> {
+            var record = new ApiMessageAndVersion((ApiMessage) m, version);
+            var cache = new ObjectSerializationCache();
+            var buffer = new ByteBufferAccessor(ByteBuffer.allocate(MetadataRecordSerde.INSTANCE.recordSize(record, cache)));
+            MetadataRecordSerde.INSTANCE.write(record, cache, buffer);
+            return buffer.buffer().array();
+        });
     }
 
     private static void data(Supplier<? extends Message> make) throws Exception {

@@ -60,6 +60,9 @@ pub enum DecodeError {
     /// A record of an internal topic whose type Kafka 4.4 does not know.
     #[error("unknown record type {0}")]
     UnknownRecordType(i16),
+    /// A record of the metadata log in a layout that Kafka 4.4 does not know.
+    #[error("unknown frame version {0}")]
+    FrameVersion(u32),
 }
 
 /// Why a message cannot be written.

@@ -1,13 +1,14 @@
 //! Reads `tests/golden/messages.txt`, which `tests/java/Golden.java` of the workspace writes with
 //! Kafka's own classes, and decodes its lines with ours.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use bytes::{Bytes, BytesMut};
 use protocol_codec::ApiKey;
 use protocol_codec::coordinator_records::{consumer_offsets, share_group_state, transaction_state};
 use protocol_codec::data;
 use protocol_codec::messages::{AnyRequest, AnyResponse, Message};
+use protocol_codec::metadata_records::MetadataRecord;
 use protocol_codec::wire::{DecodeError, Reader, Writer};
 
 /// One message in one encoding, which one or more versions share.
@@ -159,6 +160,24 @@ macro_rules! topics {
 
 topics! { consumer_offsets transaction_state share_group_state }
 
+/// A record of the metadata log: its bytes say which version they are.
+struct Framed {
+    record: MetadataRecord,
+    version: i16,
+}
+
+impl Debug for Framed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.record.fmt(f)
+    }
+}
+
+impl Decoded for Framed {
+    fn encoded(&self, _: i16) -> Bytes {
+        self.record.encode(self.version).unwrap()
+    }
+}
+
 impl Golden {
     /// Decodes `bytes`, which need not be those of the line, to the last one.
     pub(crate) fn decode(
@@ -172,6 +191,10 @@ impl Golden {
             "request" => Box::new(AnyRequest::decode(key(), &mut r, version)?),
             "response" => Box::new(AnyResponse::decode(key(), &mut r, version)?),
             "data" => structure(self.name, &mut r, version)?,
+            "metadata" => {
+                let (record, version) = MetadataRecord::decode(bytes)?;
+                return Ok(Box::new(Framed { record, version }));
+            }
             kind => return record(kind, self.number, bytes),
         };
         r.finish()?;
