@@ -31,10 +31,12 @@ impl ToErrorCode for AppendError {
             AppendError::Producer(error) => error.error_code(),
             AppendError::BatchTooLarge { .. } => ErrorCode::MessageTooLarge,
             AppendError::BatchLargerThanSegment { .. } => ErrorCode::RecordListTooLarge,
+            AppendError::Marker(_) => ErrorCode::InvalidRecord,
             AppendError::OffsetsExhausted(_)
             | AppendError::NoSpace { .. }
             | AppendError::Unwritable(_)
             | AppendError::Write { .. }
+            | AppendError::Segment(_)
             | AppendError::NotFlushed(_) => ErrorCode::KafkaStorageError,
         }
     }
@@ -47,6 +49,9 @@ impl ToErrorCode for ProducerStateError {
             | ProducerStateError::NewEpochNotAtZero { .. } => ErrorCode::OutOfOrderSequenceNumber,
             ProducerStateError::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
             ProducerStateError::InvalidTxnState { .. } => ErrorCode::InvalidTxnState,
+            ProducerStateError::TransactionCoordinatorFenced { .. } => {
+                ErrorCode::TransactionCoordinatorFenced
+            }
         }
     }
 }

@@ -8,6 +8,7 @@
 
 pub(crate) mod offset;
 pub(crate) mod time;
+pub(crate) mod txn;
 
 use std::io::{self, IoSlice};
 use std::path::Path;
@@ -25,7 +26,7 @@ pub(crate) trait IndexEntry: Copy {
 }
 
 /// The largest entry in bytes, for buffers on the stack.
-const ENTRY_BYTES_MAX: usize = 12;
+const ENTRY_BYTES_MAX: usize = 34;
 
 /// The entries of one index.
 #[derive(Debug)]

@@ -43,12 +43,14 @@ mod segment;
 pub mod topic_partition;
 
 pub use data_dirs::{DataDir, DataDirs, DataDirsConfig, DataDirsError};
+pub use index::txn::AbortedTxn;
 pub use log::append::{AppendError, Appended, RequiredAcks};
 pub use log::durable::{Durable, DurableCallback, NotDurable};
 pub use log::read::{FileRegion, ReadError, Slices};
 pub use log::recover::{LogRecovery, OpenLog, OpenLogError};
 pub use log::sync_queue::{SyncQueue, SyncThreads};
 pub use log::timestamps::FoundOffset;
+pub use log::transactions::{CommittedRead, EndTransaction};
 pub use log::{Log, LogContext, OnVisible, Unwritable};
 pub use log_config::{CleanupPolicy, CompressionType, LogConfig, TimestampType};
 pub use log_dir::LogDir;

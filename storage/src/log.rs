@@ -8,6 +8,7 @@
 //! Invariants:
 //!
 //! - `log_start_offset <= durable_end <= log_end_offset` and `visible_end <= log_end_offset`;
+//! - everything before the last stable offset is visible and belongs to no open transaction;
 //! - no `acks=all` batch at or after `durable_end` lies before `visible_end`;
 //! - the row of segments is never empty; base offsets rise; all but the last are full, not empty;
 //! - after a failed write that could not be taken back, or a failed sync, nothing more is written
@@ -17,6 +18,7 @@
 //! |---|---|
 //! | `append.rs` | append as leader |
 //! | `read.rs` | read by offset |
+//! | `transactions.rs` | last stable offset, aborted transactions, markers |
 //! | `timestamps.rs` | find offsets by timestamp |
 //! | `roll.rs` | begin a new segment |
 //! | `durable.rs`, `sync_queue.rs` | group commit |
@@ -37,6 +39,7 @@ pub mod retention;
 mod roll;
 pub mod sync_queue;
 pub mod timestamps;
+pub mod transactions;
 pub mod truncate;
 
 #[cfg(test)]
@@ -89,6 +92,8 @@ pub struct Log {
     end: EndMark,
     log_start_offset: AtomicI64,
     visible_end: AtomicI64,
+    /// See [`ProducerStateManager::first_unstable_offset`]; `i64::MAX` for none.
+    first_unstable: AtomicI64,
     durable_end: AtomicI64,
     recovery_point: AtomicI64,
     /// Held by a sync, and by whatever must not run beside one. Taken before `writer`.
@@ -127,6 +132,8 @@ struct Writer {
     unflushed_records: u64,
     /// When the first of them came, for `flush.ms`.
     unflushed_since_ms: Option<i64>,
+    /// The log is being cut: `producers` are still those of the longer one.
+    producers_stale: bool,
     closed: bool,
 }
 
@@ -197,11 +204,13 @@ impl Log {
         path: Arc<Path>,
         config: LogConfig,
         segments: Vec<Arc<Segment>>,
-        writer: Writer,
+        mut writer: Writer,
     ) -> Self {
         let active = &writer.active;
         let end = End::of_segment(writer.next_offset, active.base_offset(), active.size());
         let start = segments.first().map_or(0, |segment| segment.base_offset());
+        writer.producers.on_high_watermark(end.offset);
+        let first_unstable = writer.first_unstable();
         Self {
             topic_partition,
             path,
@@ -212,6 +221,7 @@ impl Log {
             end: EndMark::new(end),
             log_start_offset: AtomicI64::new(start),
             visible_end: AtomicI64::new(end.offset),
+            first_unstable: AtomicI64::new(first_unstable),
             durable_end: AtomicI64::new(end.offset),
             recovery_point: AtomicI64::new(end.offset),
             sync_lock: Mutex::new(()),
@@ -277,11 +287,6 @@ impl Log {
     /// indexes and leader epochs included. It goes into `recovery-point-offset-checkpoint`.
     pub fn recovery_point(&self) -> i64 {
         self.recovery_point.load(Ordering::Acquire)
-    }
-
-    /// What a reader with `read_committed` may see. Without transactions: what all may see.
-    pub fn last_stable_offset(&self) -> i64 {
-        self.visible_end()
     }
 
     /// Bytes of all segments.
@@ -409,7 +414,7 @@ impl Log {
     }
 
     /// Publishes the end after an append, with the batch that was appended last.
-    fn publish_end(&self, writer: &Writer, last_batch: Option<(i64, u64)>) {
+    fn publish_end(&self, writer: &mut Writer, last_batch: Option<(i64, u64)>) {
         let active = &writer.active;
         let mut end = End::of_segment(writer.next_offset, active.base_offset(), active.size());
         if let Some((offset, position)) = last_batch {
@@ -421,9 +426,13 @@ impl Log {
         self.publish_visible(writer);
     }
 
-    fn publish_visible(&self, writer: &Writer) {
+    /// Publishes what readers may see, and where the undecided begins: first, so that nobody who
+    /// sees a transaction's records takes them for decided.
+    fn publish_visible(&self, writer: &mut Writer) {
         let visible = writer.visible_end();
         assert!(visible <= writer.next_offset, "nothing beyond the end is visible");
+        writer.producers.on_high_watermark(visible);
+        self.first_unstable.store(writer.first_unstable(), Ordering::Release);
         self.visible_end.store(visible, Ordering::Release);
     }
 }
@@ -444,6 +453,7 @@ impl Writer {
             first_syncing: None,
             unflushed_records: 0,
             unflushed_since_ms: None,
+            producers_stale: false,
             closed: false,
         }
     }
@@ -451,6 +461,13 @@ impl Writer {
     /// See [`Log::visible_end`].
     fn visible_end(&self) -> i64 {
         self.first_syncing.or(self.first_undurable).unwrap_or(self.next_offset)
+    }
+
+    fn first_unstable(&self) -> i64 {
+        if self.producers_stale {
+            return 0;
+        }
+        self.producers.first_unstable_offset().unwrap_or(i64::MAX)
     }
 
     fn note_epoch(&mut self, epoch: i32, offset: i64) {

@@ -7,7 +7,10 @@
 //! Invariants:
 //! - a producer id is known by at most one epoch, and its batches are of that epoch;
 //! - at most [`BATCHES_RETAINED`] batches a producer are kept, oldest first, in sequence order;
-//! - at most [`PRODUCERS_MAX`] producers are kept.
+//! - at most [`PRODUCERS_MAX`] producers are kept, beside those with an open transaction;
+//! - a transaction is `ongoing` from its first batch to its marker, and `unreplicated` from there
+//!   until readers may see the marker. The first offset of all these is the first unstable one:
+//!   what lies before it is decided.
 
 mod entry;
 pub mod snapshot;
@@ -15,7 +18,7 @@ pub mod snapshot;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use protocol_codec::records::header::{
     BatchHeader, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE, increment_sequence,
@@ -79,6 +82,19 @@ pub struct EndTxnMarker {
     pub timestamp: i64,
 }
 
+/// A transaction that a marker has just ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompletedTxn {
+    pub producer_id: i64,
+    /// Its first record in this partition.
+    pub first_offset: i64,
+    /// The marker.
+    pub last_offset: i64,
+    /// Up to here everything is decided now: the first offset of the transactions that are still
+    /// open, or the offset after the marker.
+    pub last_stable_offset: i64,
+}
+
 /// Who appends, which decides how much is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AppendOrigin {
@@ -119,12 +135,21 @@ pub enum ProducerStateError {
     /// Kafka's INVALID_TXN_STATE (48).
     #[error("Expected transactional write from producer {producer_id}: its transaction is open")]
     InvalidTxnState { producer_id: i64 },
+    /// Kafka's TRANSACTION_COORDINATOR_FENCED (52).
+    #[error(
+        "Invalid coordinator epoch for producer {producer_id}: {epoch} (zombie), {current_epoch} (current)"
+    )]
+    TransactionCoordinatorFenced { producer_id: i64, epoch: i32, current_epoch: i32 },
 }
 
 /// All producers that a partition knows.
 #[derive(Clone, Debug, Default)]
 pub struct ProducerStateManager {
     producers: HashMap<i64, ProducerStateEntry>,
+    /// Open transactions: first offset and producer.
+    ongoing: BTreeMap<i64, i64>,
+    /// Ended ones whose marker readers do not see yet: first offset and the marker's.
+    unreplicated: BTreeMap<i64, i64>,
 }
 
 impl ProducerStateManager {
@@ -138,12 +163,16 @@ impl ProducerStateManager {
         now_ms: i64,
         producer_id_expiration_ms: i64,
     ) -> Self {
-        let producers = entries
+        let producers: HashMap<i64, ProducerStateEntry> = entries
             .into_iter()
             .filter(|entry| !entry.is_expired(now_ms, producer_id_expiration_ms))
             .map(|entry| (entry.producer_id(), entry))
             .collect();
-        Self { producers }
+        let open = |entry: &ProducerStateEntry| {
+            entry.current_txn_first_offset().map(|first| (first, entry.producer_id()))
+        };
+        let ongoing = producers.values().filter_map(open).collect();
+        Self { producers, ongoing, unreplicated: BTreeMap::new() }
     }
 
     /// Whether `batch` may be appended, as Kafka 4.4's leader decides it: a batch that is among the
@@ -182,6 +211,41 @@ impl ProducerStateManager {
         Ok(Verdict::Append)
     }
 
+    /// Whether a marker may be appended, as Kafka 4.4 decides it: not by an older epoch of the
+    /// producer, nor by an older coordinator. With `transaction_version` 2 every transaction has
+    /// its own epoch (KIP-890), so the marker's must be newer than that of the transaction; the
+    /// same again is let through where there is no transaction to end (a repeated request), or
+    /// no newer epoch.
+    pub fn check_marker(
+        &self,
+        marker: &EndTxnMarker,
+        transaction_version: i16,
+    ) -> Result<(), ProducerStateError> {
+        let producer_id = marker.producer_id;
+        let Some(entry) = self.producers.get(&producer_id) else { return Ok(()) };
+        let (epoch, current_epoch) = (marker.producer_epoch, entry.producer_epoch());
+        let is_repeated = epoch == current_epoch
+            && (entry.current_txn_first_offset().is_none() || epoch == i16::MAX);
+        let is_newer = epoch > current_epoch
+            || epoch == current_epoch && (transaction_version < 2 || is_repeated);
+        if !is_newer {
+            return Err(ProducerStateError::InvalidProducerEpoch {
+                producer_id,
+                epoch,
+                current_epoch,
+            });
+        }
+        let (epoch, current_epoch) = (marker.coordinator_epoch, entry.coordinator_epoch());
+        if epoch < current_epoch {
+            return Err(ProducerStateError::TransactionCoordinatorFenced {
+                producer_id,
+                epoch,
+                current_epoch,
+            });
+        }
+        Ok(())
+    }
+
     /// Takes over a data batch that lies in the log at `base_offset`. Does nothing for a batch
     /// without a producer.
     pub fn update(&mut self, batch: &ProducerBatch, base_offset: i64) {
@@ -189,20 +253,48 @@ impl ProducerStateManager {
             return;
         }
         self.make_room_for(batch.producer_id);
-        self.producers
+        let entry = self
+            .producers
             .entry(batch.producer_id)
-            .or_insert_with(|| ProducerStateEntry::empty(batch.producer_id))
-            .add_batch(batch, base_offset);
+            .or_insert_with(|| ProducerStateEntry::empty(batch.producer_id));
+        let was_open = entry.current_txn_first_offset().is_some();
+        entry.add_batch(batch, base_offset);
+        if let Some(first) = entry.current_txn_first_offset().filter(|_| !was_open) {
+            self.ongoing.insert(first, batch.producer_id);
+        }
     }
 
-    /// Takes over a transaction marker. Returns the first offset of the transaction it ends, none
-    /// if the producer had none open in this partition.
-    pub fn end_transaction(&mut self, marker: &EndTxnMarker) -> Option<i64> {
+    /// Takes over a transaction marker that lies in the log at `offset`. Returns the transaction
+    /// it ends, none if the producer had none open in this partition.
+    pub fn end_transaction(&mut self, marker: &EndTxnMarker, offset: i64) -> Option<CompletedTxn> {
         self.make_room_for(marker.producer_id);
-        self.producers
+        let first_offset = self
+            .producers
             .entry(marker.producer_id)
             .or_insert_with(|| ProducerStateEntry::empty(marker.producer_id))
-            .end_transaction(marker)
+            .end_transaction(marker)?;
+        self.ongoing.remove(&first_offset);
+        self.unreplicated.insert(first_offset, offset);
+        Some(CompletedTxn {
+            producer_id: marker.producer_id,
+            first_offset,
+            last_offset: offset,
+            last_stable_offset: self.first_undecided_offset().unwrap_or(offset + 1),
+        })
+    }
+
+    /// Readers may see everything before `high_watermark` now.
+    pub fn on_high_watermark(&mut self, high_watermark: i64) {
+        if !self.unreplicated.is_empty() {
+            self.unreplicated.retain(|_, marker| *marker >= high_watermark);
+        }
+    }
+
+    /// The first offset that belongs to a transaction which is open, or whose marker readers do
+    /// not see yet. None: everything is decided.
+    pub fn first_unstable_offset(&self) -> Option<i64> {
+        let first = |map: &BTreeMap<i64, i64>| map.first_key_value().map(|(first, _)| *first);
+        [first(&self.ongoing), first(&self.unreplicated)].into_iter().flatten().min()
     }
 
     /// Forgets producers without an open transaction whose last batch is at least
@@ -213,7 +305,7 @@ impl ProducerStateManager {
 
     /// Forgets everybody: the log was truncated fully.
     pub fn clear(&mut self) {
-        self.producers = HashMap::new();
+        *self = Self::new();
     }
 
     pub fn entry(&self, producer_id: i64) -> Option<&ProducerStateEntry> {
@@ -227,7 +319,7 @@ impl ProducerStateManager {
 
     /// Lowest first offset of the open transactions, if there are any.
     pub fn first_undecided_offset(&self) -> Option<i64> {
-        self.producers.values().filter_map(ProducerStateEntry::current_txn_first_offset).min()
+        self.ongoing.first_key_value().map(|(first, _)| *first)
     }
 
     pub fn len(&self) -> usize {

@@ -7,6 +7,7 @@
 //! A segment has no file until the first append, and opens the file of an old segment when it is
 //! first asked for, so that many partitions cost little.
 
+pub(crate) mod aborted;
 pub(crate) mod files;
 pub(crate) mod recover;
 pub(crate) mod scan;
@@ -26,8 +27,10 @@ use thiserror::Error;
 use crate::fs::{File, Fs, OpenMode, write_all_at};
 use crate::index::offset::OffsetEntry;
 use crate::index::time::TimeEntry;
+use crate::index::txn::AbortedTxn;
 use crate::index::{Index, IndexEntry};
-use files::{LOG_SUFFIX, OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX};
+use aborted::Aborted;
+use files::{LOG_SUFFIX, OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX};
 
 /// "No timestamp", as in record batches.
 pub(crate) const NO_TIMESTAMP: i64 = -1;
@@ -86,6 +89,7 @@ pub(crate) struct Segment {
     /// When this process first asked whether to roll it.
     created_ms: OnceLock<i64>,
     indexes: RwLock<Indexes>,
+    aborted: RwLock<Aborted>,
 }
 
 /// The indexes and what goes into their next entries.
@@ -166,6 +170,7 @@ impl Segment {
             size: AtomicU64::new(0),
             created_ms: OnceLock::new(),
             indexes: RwLock::new(Indexes::empty(base_offset, true)),
+            aborted: RwLock::new(Aborted::NONE),
         }
     }
 
@@ -176,6 +181,7 @@ impl Segment {
         segment.size = AtomicU64::new(metadata.len);
         segment.has_file = AtomicBool::new(true);
         segment.indexes = RwLock::new(Indexes::empty(base_offset, false));
+        segment.aborted = RwLock::new(Aborted::OnDisk);
         Ok(segment)
     }
 
@@ -255,6 +261,8 @@ impl Segment {
         let indexes = self.indexes.read();
         indexes.offsets.len() >= (bytes / OffsetEntry::BYTES).max(1)
             || indexes.times.len() >= (bytes / TimeEntry::BYTES).max(1)
+            // Kafka's has no limit; here it bounds the memory that aborted transactions take.
+            || self.aborted_len() >= (bytes / AbortedTxn::BYTES).max(1)
     }
 
     /// Largest timestamp of the first batch, once there is one.
@@ -361,19 +369,23 @@ impl Segment {
     /// Ends the indexes and writes them out; from now on they are read from their files. Called
     /// when the segment has got its last batch. The files are not synced; they are returned for
     /// it. None if they are on the disk already, or nothing was ever written.
-    pub(crate) fn seal(&self, fs: &dyn Fs) -> io::Result<Option<[Arc<dyn File>; 2]>> {
+    pub(crate) fn seal(&self, fs: &dyn Fs) -> io::Result<Option<Vec<Arc<dyn File>>>> {
         let files = self.write_indexes(fs)?;
-        if let Some([offsets, times]) = &files {
+        if let Some([offsets, times, aborted @ ..]) = files.as_deref() {
             let mut indexes = self.indexes.write();
             indexes.offsets.seal(Arc::clone(offsets));
             indexes.times.seal(Arc::clone(times));
+            for file in aborted {
+                self.seal_aborted(Arc::clone(file));
+            }
         }
         Ok(files)
     }
 
     /// As [`Segment::seal`], but the indexes stay in memory: a log that is closed keeps no files
-    /// open for them.
-    pub(crate) fn write_indexes(&self, fs: &dyn Fs) -> io::Result<Option<[Arc<dyn File>; 2]>> {
+    /// open for them. The files are those of offsets and times, and, if there are aborted
+    /// transactions, theirs.
+    pub(crate) fn write_indexes(&self, fs: &dyn Fs) -> io::Result<Option<Vec<Arc<dyn File>>>> {
         if self.size() == 0 {
             return Ok(None);
         }
@@ -385,12 +397,13 @@ impl Segment {
         let offsets = indexes.offsets.write_out(fs, &self.path(OFFSET_INDEX_SUFFIX))?;
         let times = indexes.times.write_out(fs, &self.path(TIME_INDEX_SUFFIX))?;
         let (Some(offsets), Some(times)) = (offsets, times) else { return Ok(None) };
-        Ok(Some([offsets, times]))
+        let aborted = self.write_aborted(fs)?;
+        Ok(Some([offsets, times].into_iter().chain(aborted).collect()))
     }
 
     /// Removes the index files of a segment that goes on being written: they are made anew.
     pub(crate) fn remove_index_files(&self, fs: &dyn Fs) -> io::Result<()> {
-        for suffix in [OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX] {
+        for suffix in [OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX] {
             match fs.remove_file(&self.path(suffix)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}

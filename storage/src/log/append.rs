@@ -1,4 +1,5 @@
-//! Append as leader.
+//! Append as leader: what clients produce, what coordinators write, and the markers that end
+//! transactions.
 //!
 //! The batch was checked before. Inside the lock: the producer's state, the offsets, one
 //! `pwritev` of header and records as they came (nothing is copied), the index entry, the new end.
@@ -7,17 +8,19 @@
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
+use protocol_codec::records::control::EndTransactionMarker;
 use protocol_codec::records::{BatchHeader, ValidatedBatch};
 use thiserror::Error;
 
 use super::durable::NotDurable;
+use super::transactions::{EndTransaction, producer_marker};
 use super::{Log, Unwritable, Writer};
 use crate::log_config::LogConfig;
 use crate::log_dir::is_out_of_space;
 use crate::partition_metadata;
 use crate::producer_state::{AppendOrigin, BatchMetadata, ProducerBatch};
 use crate::producer_state::{ProducerStateError, Verdict};
-use crate::segment::{BatchFacts, WriteError};
+use crate::segment::{BatchFacts, SegmentError, WriteError};
 
 /// Free bytes that a full directory must have again, beside those of the batch, before an append
 /// is tried.
@@ -78,10 +81,24 @@ pub enum AppendError {
     /// KAFKA_STORAGE_ERROR (56).
     #[error(transparent)]
     NotFlushed(#[from] NotDurable),
+    /// A control batch that is not the end of a transaction.
+    #[error("cannot append a transaction marker: {0}")]
+    Marker(String),
+    /// The log could not be read as far as a transaction marker needs it. KAFKA_STORAGE_ERROR (56).
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+}
+
+/// What there is to do beside writing the bytes.
+#[derive(Clone, Copy, Debug)]
+struct Origin<'a> {
+    appends: AppendOrigin,
+    /// The batch is this marker.
+    end: Option<&'a EndTransaction>,
 }
 
 impl Log {
-    /// Appends one batch with the next offsets.
+    /// Appends one batch of a client with the next offsets.
     ///
     /// With [`RequiredAcks::All`] the caller goes on with
     /// [`when_durable`](Log::when_durable)`(last_offset + 1, ..)`, for a duplicate too.
@@ -92,15 +109,53 @@ impl Log {
         acks: RequiredAcks,
         now_ms: i64,
     ) -> Result<Appended, AppendError> {
+        let origin = Origin { appends: AppendOrigin::Client, end: None };
+        self.append(batch, origin, leader_epoch, acks, now_ms)
+    }
+
+    /// Appends a batch that a coordinator of this broker writes, for itself or in a producer's
+    /// name: it has no sequences, only the producer's epoch is checked.
+    pub fn append_as_coordinator(
+        self: &Arc<Self>,
+        batch: &ValidatedBatch,
+        leader_epoch: i32,
+        acks: RequiredAcks,
+        now_ms: i64,
+    ) -> Result<Appended, AppendError> {
+        let origin = Origin { appends: AppendOrigin::Coordinator, end: None };
+        self.append(batch, origin, leader_epoch, acks, now_ms)
+    }
+
+    pub(super) fn append_marker(
+        self: &Arc<Self>,
+        batch: &ValidatedBatch,
+        end: &EndTransaction,
+        leader_epoch: i32,
+        acks: RequiredAcks,
+        now_ms: i64,
+    ) -> Result<Appended, AppendError> {
+        let origin = Origin { appends: AppendOrigin::Coordinator, end: Some(end) };
+        self.append(batch, origin, leader_epoch, acks, now_ms)
+    }
+
+    fn append(
+        self: &Arc<Self>,
+        batch: &ValidatedBatch,
+        origin: Origin<'_>,
+        leader_epoch: i32,
+        acks: RequiredAcks,
+        now_ms: i64,
+    ) -> Result<Appended, AppendError> {
         let config = self.config.load();
         check_size(batch.size(), &config)?;
         self.check_space(batch.size())?;
+        if batch.header().attributes.is_control() != origin.end.is_some() {
+            return Err(AppendError::Marker("a control batch comes as a marker only".to_owned()));
+        }
 
         let mut writer = self.lock_to_write()?;
         let producer = ProducerBatch::from(batch.header());
-        if let Verdict::Duplicate(original) =
-            writer.producers.check(&producer, AppendOrigin::Client)?
-        {
+        if let Some(original) = writer.check_producer(&producer, batch.header(), origin)? {
             return Ok(self.duplicate(&original));
         }
 
@@ -116,10 +171,15 @@ impl Log {
             size: batch.size() as u64,
         };
         self.roll_if_due(&mut writer, &config, &facts, now_ms);
+        if origin.end.is_some() {
+            self.prepare_for_marker(&writer)?;
+        }
         self.write(&mut writer, batch, leader_epoch, &facts, &config)?;
 
-        writer.take_over(batch.header(), &producer, leader_epoch, &facts, acks, now_ms);
-        self.publish_end(&writer, Some((base_offset, writer.active.size() - facts.size)));
+        let marker = origin.end.map(|end| end.marker);
+        writer.take_over(batch.header(), marker, leader_epoch, &facts, acks, now_ms);
+        let position = writer.active.size() - facts.size;
+        self.publish_end(&mut writer, Some((base_offset, position)));
         let flush = writer.unflushed_records >= config.flush_messages.unsigned_abs();
         drop(writer);
         if flush {
@@ -220,18 +280,39 @@ impl Log {
 }
 
 impl Writer {
+    /// Whether the producer may append this. Gives the original of a duplicate.
+    fn check_producer(
+        &self,
+        producer: &ProducerBatch,
+        header: &BatchHeader,
+        origin: Origin<'_>,
+    ) -> Result<Option<BatchMetadata>, ProducerStateError> {
+        if let Some(end) = origin.end {
+            let marker = producer_marker(header, end.marker);
+            self.producers.check_marker(&marker, end.transaction_version)?;
+            return Ok(None);
+        }
+        match self.producers.check(producer, origin.appends)? {
+            Verdict::Append => Ok(None),
+            Verdict::Duplicate(original) => Ok(Some(original)),
+        }
+    }
+
     /// The batch is in the file: takes it over into everything else.
     fn take_over(
         &mut self,
         header: &BatchHeader,
-        producer: &ProducerBatch,
+        marker: Option<EndTransactionMarker>,
         leader_epoch: i32,
         facts: &BatchFacts,
         acks: RequiredAcks,
         now_ms: i64,
     ) {
         assert_eq!(self.next_offset, facts.base_offset, "offsets are assigned without gaps");
-        self.producers.update(producer, facts.base_offset);
+        match marker {
+            Some(marker) => self.end_transaction(header, marker, facts.base_offset),
+            None => self.producers.update(&ProducerBatch::from(header), facts.base_offset),
+        }
         self.note_epoch(leader_epoch, facts.base_offset);
         self.next_offset = facts.last_offset + 1;
         if acks == RequiredAcks::All && self.first_undurable.is_none() {

@@ -149,7 +149,7 @@ impl Log {
         writer.first_syncing = None;
         writer.unsealed.extend(plan.rolled);
         let visible_before = self.visible_end();
-        self.publish_visible(&writer);
+        self.publish_visible(&mut writer);
         let moved = self.visible_end() > visible_before;
         drop(writer);
         self.call_waiters(plan.end);

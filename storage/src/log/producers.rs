@@ -10,9 +10,11 @@ use std::sync::Arc;
 
 use protocol_codec::records::control::EndTransactionMarker;
 
+use super::transactions::producer_marker;
 use super::{Log, Writer};
 use crate::fs::{Fs, OpenMode, read_file, write_all_at};
-use crate::producer_state::{EndTxnMarker, ProducerBatch, ProducerStateManager, snapshot};
+use crate::index::txn::AbortedTxn;
+use crate::producer_state::{CompletedTxn, ProducerBatch, ProducerStateManager, snapshot};
 use crate::segment::scan::BatchAt;
 use crate::segment::{Segment, SegmentError, files};
 
@@ -81,7 +83,35 @@ pub(super) fn load(
     for offset in offsets.into_iter().filter(|offset| !is_of_segment(*offset)) {
         remove(fs, &files::path(dir, offset, SNAPSHOT_SUFFIX));
     }
-    replay(fs, segments, from, &mut producers)?;
+    replay(fs, segments, from, &mut producers, &mut |_| {})?;
+    Ok(producers)
+}
+
+/// The state where a segment begins, by the `segments` before it and the snapshots in `dir`, of
+/// which none is removed. Nobody is expired: this is to find out whose transactions were open.
+pub(super) fn state_before(
+    fs: &dyn Fs,
+    dir: &Path,
+    segments: &[Arc<Segment>],
+    base_offset: i64,
+) -> Result<ProducerStateManager, SegmentError> {
+    let list = fs.list(dir).map_err(|source| SegmentError::Io { path: dir.to_owned(), source })?;
+    let names: Vec<String> = list.into_iter().map(|entry| entry.name).collect();
+    let start = segments.first().map_or(base_offset, |segment| segment.base_offset());
+    let usable = snapshot_offsets(&names)
+        .into_iter()
+        .rev()
+        .filter(|offset| (start..=base_offset).contains(offset));
+    let mut producers = ProducerStateManager::new();
+    let mut from = start;
+    for offset in usable {
+        if let Ok(entries) = read(fs, &files::path(dir, offset, SNAPSHOT_SUFFIX)) {
+            producers = ProducerStateManager::from_entries(entries, 0, i64::MAX);
+            from = offset;
+            break;
+        }
+    }
+    replay(fs, segments, from, &mut producers, &mut |_| {})?;
     Ok(producers)
 }
 
@@ -99,12 +129,14 @@ fn remove(fs: &dyn Fs, path: &Path) {
     }
 }
 
-/// Takes all batches from offset `from` on over into the state.
-fn replay(
+/// Takes all batches from offset `from` on over into the state. `on_abort` is told of every
+/// transaction that is aborted.
+pub(super) fn replay(
     fs: &dyn Fs,
     segments: &[Arc<Segment>],
     from: i64,
     producers: &mut ProducerStateManager,
+    on_abort: &mut dyn FnMut(AbortedTxn),
 ) -> Result<(), SegmentError> {
     let first = segments.partition_point(|segment| segment.base_offset() <= from);
     for segment in segments.get(first.saturating_sub(1)..).unwrap_or_default() {
@@ -115,7 +147,7 @@ fn replay(
         let mut scan = segment.scan_in_bulk(fs, position)?;
         while let Some(at) = scan.next()? {
             if at.header.base_offset >= from {
-                replay_batch(fs, segment, &at, producers)?;
+                replay_batch(fs, segment, &at, producers, on_abort)?;
             }
         }
     }
@@ -127,6 +159,7 @@ fn replay_batch(
     segment: &Segment,
     at: &BatchAt,
     producers: &mut ProducerStateManager,
+    on_abort: &mut dyn FnMut(AbortedTxn),
 ) -> Result<(), SegmentError> {
     let header = &at.header;
     if !header.has_producer_id() {
@@ -142,13 +175,19 @@ fn replay_batch(
     let batch = segment.read_batch(fs, at)?;
     let marker = EndTransactionMarker::from_batch(&batch.view())
         .map_err(|error| segment.corrupt(at.position, error))?;
-    producers.end_transaction(&EndTxnMarker {
-        producer_id: header.producer_id,
-        producer_epoch: header.producer_epoch,
-        coordinator_epoch: marker.coordinator_epoch,
-        timestamp: header.max_timestamp,
-    });
+    let state = producer_marker(header, marker);
+    let completed = producers.end_transaction(&state, header.base_offset);
+    if let Some(completed) = completed.filter(|_| !marker.committed) {
+        on_abort(completed.into());
+    }
     Ok(())
+}
+
+impl From<CompletedTxn> for AbortedTxn {
+    fn from(completed: CompletedTxn) -> Self {
+        let CompletedTxn { producer_id, first_offset, last_offset, last_stable_offset } = completed;
+        Self { producer_id, first_offset, last_offset, last_stable_offset }
+    }
 }
 
 /// Removes the snapshots that lie beyond a new end of the log.

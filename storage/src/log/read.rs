@@ -76,6 +76,14 @@ struct Found {
     available: u64,
 }
 
+/// Where a read ended.
+pub(super) struct ReadEnd {
+    pub(super) segment: Arc<Segment>,
+    pub(super) position: u64,
+    /// Base offset of the segment after it.
+    pub(super) next_base: Option<i64>,
+}
+
 impl Log {
     /// The batches from the one that holds `offset` on, as far as they end before `upper_bound`
     /// and within `max_bytes`. With `min_one_batch` the first one comes even if it is larger than
@@ -89,6 +97,18 @@ impl Log {
         upper_bound: i64,
         min_one_batch: bool,
     ) -> Result<Slices, ReadError> {
+        let read = self.read_regions(offset, max_bytes, upper_bound, min_one_batch);
+        read.map(|(slices, _)| slices)
+    }
+
+    /// As [`Log::read`], and where it ended, unless nothing was found.
+    pub(super) fn read_regions(
+        &self,
+        offset: i64,
+        max_bytes: usize,
+        upper_bound: i64,
+        min_one_batch: bool,
+    ) -> Result<(Slices, Option<ReadEnd>), ReadError> {
         let end = self.end.load();
         let log_start_offset = self.log_start_offset();
         let out_of_range =
@@ -99,8 +119,9 @@ impl Log {
         let bound = upper_bound.min(end.offset);
         let mut slices = Slices::default();
         if offset >= bound || max_bytes == 0 && !min_one_batch {
-            return Ok(slices);
+            return Ok((slices, None));
         }
+        let mut read_end = None;
 
         let segments = self.segments.load();
         let after = segments.partition_point(|segment| segment.base_offset() <= offset);
@@ -133,12 +154,17 @@ impl Log {
             assert!(found.position + len <= limit, "nothing beyond the bound is read");
             let file = segment.file(self.fs())?;
             slices.regions.push(FileRegion { file, position: found.position, len: len as usize });
+            read_end = Some(ReadEnd {
+                segment: Arc::clone(segment),
+                position: found.position + len,
+                next_base,
+            });
             room -= len;
             if room == 0 {
                 break;
             }
         }
-        Ok(slices)
+        Ok((slices, read_end))
     }
 
     /// Bytes of `segment` whose offsets lie before `bound`.

@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering;
 
 use thiserror::Error;
 
-use super::{Log, LogContext, Writer, leftovers, producers};
+use super::{Log, LogContext, Writer, leftovers, producers, transactions};
 use crate::fs::{Fs, read_file};
 use crate::leader_epoch_cache::{LEADER_EPOCH_CHECKPOINT, LeaderEpochCache};
 use crate::log_config::LogConfig;
@@ -237,6 +237,7 @@ impl Opening<'_> {
             let damage = last.corrupt(last.size(), format!("the log ends at offset {next_offset}"));
             return Err(OpenLogError::DurableDataDamaged { damage, recovery_point });
         }
+        transactions::rebuild_stale(self.fs, &self.path, &self.segments)?;
         self.sync_recovered(first)?;
         Ok(next_offset)
     }

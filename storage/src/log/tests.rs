@@ -5,6 +5,7 @@ mod durability;
 mod faults;
 mod model;
 mod recovery;
+mod transactions;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -48,9 +48,12 @@ impl Log {
         let (kept, cut) = segments.split_at_checked(kept).unwrap_or_default();
         let Some(last) = kept.last() else { return Ok(false) };
 
+        let number = kept.len() - 1;
+        self.know_aborted(&segments, number)?;
         // Readers must not be sent beyond the new end before the bytes go.
         let position = self.position_of(last, offset)?;
         let end = last.activate_up_to(self.fs(), offset, position)?;
+        last.cut_aborted(end).map_err(|error| last.io_error(error))?;
         assert!(end <= offset, "nothing at or after the offset is kept");
         last.set_size(position);
         self.log_start_offset.fetch_min(end, Ordering::AcqRel);
@@ -59,9 +62,12 @@ impl Log {
         writer.forget(std::slice::from_ref(last));
         writer.active = Arc::clone(last);
         self.segments.store(Arc::new(kept.to_vec()));
+        writer.producers_stale = true;
         self.set_end(&mut writer, end);
         let done = self.remove_cut(&mut writer, last, cut, position);
         done.map_err(|error| self.truncate_error(error))?;
+        writer.producers_stale = false;
+        self.publish_visible(&mut writer);
         drop(writer);
         self.truncate_waiters(end);
         Ok(true)

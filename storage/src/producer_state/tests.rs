@@ -160,16 +160,95 @@ fn a_transaction_is_open_from_its_first_batch_to_its_marker() {
         coordinator_epoch: 9,
         timestamp: 2_000,
     };
-    assert_eq!(state.end_transaction(&marker), Some(10));
-    assert_eq!(state.end_transaction(&marker), None);
+    let ended = CompletedTxn {
+        producer_id: PID,
+        first_offset: 10,
+        last_offset: 14,
+        last_stable_offset: 15,
+    };
+    assert_eq!(state.end_transaction(&marker, 14), Some(ended));
+    assert_eq!(state.end_transaction(&marker, 15), None);
     assert_eq!(state.first_undecided_offset(), None);
     let entry = state.entry(PID).unwrap();
     assert_eq!((entry.coordinator_epoch(), entry.last_timestamp()), (9, 2_000));
     assert_eq!(check(&state, batch(0, 4, 1)), Ok(Verdict::Append));
     // A marker that bumps the epoch (KIP-890) makes the next sequence 0.
-    state.end_transaction(&EndTxnMarker { producer_epoch: 1, ..marker });
+    state.end_transaction(&EndTxnMarker { producer_epoch: 1, ..marker }, 16);
     assert_eq!(check(&state, batch(1, 0, 1)), Ok(Verdict::Append));
     assert_eq!(check(&state, batch(1, 4, 1)), out_of_order(4, NO_SEQUENCE));
+}
+
+#[test]
+fn what_is_unstable_begins_with_the_first_transaction_that_readers_cannot_judge() {
+    let mut state = ProducerStateManager::new();
+    let of = |producer_id, sequence| ProducerBatch {
+        producer_id,
+        is_transactional: true,
+        ..batch(0, sequence, 5)
+    };
+    let marker = |producer_id| EndTxnMarker {
+        producer_id,
+        producer_epoch: 0,
+        coordinator_epoch: 0,
+        timestamp: 0,
+    };
+    assert_eq!(state.first_unstable_offset(), None);
+    state.update(&of(1, 0), 10);
+    state.update(&of(2, 0), 15);
+    state.update(&of(1, 5), 20);
+    assert_eq!(state.first_unstable_offset(), Some(10));
+    // The second ends first: the first is still open before it.
+    let second = state.end_transaction(&marker(2), 25).unwrap();
+    assert_eq!((second.first_offset, second.last_stable_offset), (15, 10));
+    let first = state.end_transaction(&marker(1), 26).unwrap();
+    assert_eq!((first.first_offset, first.last_stable_offset), (10, 27));
+    assert_eq!((state.first_undecided_offset(), state.first_unstable_offset()), (None, Some(10)));
+    state.on_high_watermark(26);
+    assert_eq!(state.first_unstable_offset(), Some(10), "its marker is at 26 and not seen yet");
+    state.on_high_watermark(27);
+    assert_eq!(state.first_unstable_offset(), None);
+    // What is open survives a snapshot, what is ended does not matter after one.
+    state.update(&of(2, 5), 30);
+    let bytes = snapshot::encode(&state);
+    let entries = snapshot::decode(&bytes).unwrap();
+    let back = ProducerStateManager::from_entries(entries, i64::MAX, 1);
+    assert_eq!((back.first_unstable_offset(), back.len()), (Some(30), 1));
+    state.clear();
+    assert_eq!(state.first_unstable_offset(), None);
+}
+
+#[test]
+fn a_marker_is_fenced_by_newer_epochs() {
+    let mut state = ProducerStateManager::new();
+    let marker = |producer_epoch, coordinator_epoch| EndTxnMarker {
+        producer_id: PID,
+        producer_epoch,
+        coordinator_epoch,
+        timestamp: 0,
+    };
+    assert_eq!(state.check_marker(&marker(0, 0), 2), Ok(()), "an unknown producer");
+    let open = ProducerBatch { is_transactional: true, ..batch(4, 0, 1) };
+    state.update(&open, 0);
+    let too_old = |epoch| {
+        Err(ProducerStateError::InvalidProducerEpoch { producer_id: PID, epoch, current_epoch: 4 })
+    };
+    assert_eq!(state.check_marker(&marker(3, 0), 1), too_old(3));
+    assert_eq!(state.check_marker(&marker(4, 0), 1), Ok(()));
+    // Since KIP-890 each transaction has its own epoch, and its marker the one after it.
+    assert_eq!(state.check_marker(&marker(4, 0), 2), too_old(4));
+    assert_eq!(state.check_marker(&marker(5, 0), 2), Ok(()));
+    state.end_transaction(&marker(5, 9), 1);
+    assert_eq!(state.check_marker(&marker(5, 9), 2), Ok(()), "the same marker again");
+    assert_eq!(
+        state.check_marker(&marker(5, 8), 2),
+        Err(ProducerStateError::TransactionCoordinatorFenced {
+            producer_id: PID,
+            epoch: 8,
+            current_epoch: 9
+        })
+    );
+    state.update(&ProducerBatch { producer_epoch: i16::MAX, ..open }, 2);
+    assert_eq!(state.check_marker(&marker(i16::MAX, 9), 2), Ok(()), "there is no newer epoch");
 }
 
 #[test]
@@ -213,7 +292,7 @@ fn a_snapshot_keeps_the_last_batch_of_every_producer() {
     state.update(&ProducerBatch { producer_id: 2, is_transactional: true, ..batch(0, 0, 4) }, 20);
     let marker =
         EndTxnMarker { producer_id: 3, producer_epoch: 1, coordinator_epoch: 2, timestamp: 5 };
-    state.end_transaction(&marker);
+    state.end_transaction(&marker, 24);
     let bytes = snapshot::encode(&state);
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(hex, KAFKAS_SNAPSHOT.concat());

@@ -99,6 +99,7 @@ impl Segment {
         let mut indexes = Indexes::empty(self.base_offset, true);
         let mut next_offset = self.base_offset;
         let mut buffer = Vec::new();
+        let mut has_control_batches = false;
         let mut scan = self.scan_in_bulk(fs, 0)?;
         let mut valid_bytes = 0;
         let damage = loop {
@@ -115,6 +116,7 @@ impl Segment {
                     let position = batch.position;
                     indexes.note(self.base_offset, &facts, position, index_interval_bytes);
                     visit(&batch.header);
+                    has_control_batches |= batch.header.attributes.is_control();
                     next_offset = batch.header.next_offset();
                     valid_bytes = batch.end();
                 }
@@ -124,6 +126,7 @@ impl Segment {
         };
         assert!(valid_bytes <= self.size(), "no more bytes are good than there are");
         self.set_indexes(indexes);
+        self.reset_aborted(has_control_batches);
         Ok(Recovered { valid_bytes, next_offset, damage })
     }
 
