@@ -111,7 +111,7 @@ fn count(broker: &Broker, session: &FetchSession, reads: &[PartitionRead]) {
             metrics.topics.fetch_failed(None);
             metrics.requests.record_errors(ApiKey::Fetch, read.error, 1);
         } else if let Ok(partition) = &entry.partition {
-            metrics.topics.fetched(partition.counters(metrics), read.slices.len() as u64);
+            metrics.topics.fetched(partition.counters(metrics), read.data.slices.len() as u64);
         }
     }
 }

@@ -7,7 +7,8 @@ use arc_swap::ArcSwap;
 use protocol_codec::Uuid;
 use protocol_codec::records::ValidatedBatch;
 use storage::{
-    AppendError, Appended, Log, LogConfig, ReadError, RequiredAcks, Slices, TopicPartition,
+    AbortedTxn, AppendError, Appended, CommittedRead, Log, LogConfig, ReadError, RequiredAcks,
+    Slices, TopicPartition,
 };
 use tokio::sync::Notify;
 
@@ -37,6 +38,17 @@ pub struct Leadership {
     /// -1: nobody.
     pub leader: i32,
     pub epoch: i32,
+}
+
+/// What a consumer gets of a partition.
+#[derive(Debug, Default)]
+pub struct PartitionData {
+    pub slices: Slices,
+    /// What of it `read_committed` is to skip.
+    pub aborted: Vec<AbortedTxn>,
+    pub high_watermark: i64,
+    /// Never beyond the high watermark.
+    pub last_stable_offset: i64,
 }
 
 /// How many replicas there are.
@@ -197,17 +209,25 @@ impl Partition {
         log.visible_end()
     }
 
-    /// Reads what a consumer may see from `offset` on.
+    /// Reads what a consumer may see from `offset` on. Without `read_committed` no transaction is
+    /// looked at.
     pub fn read(
         log: &Log,
         offset: i64,
         max_bytes: usize,
         read_committed: bool,
         min_one_batch: bool,
-    ) -> Result<Slices, ReadError> {
-        let bound =
-            if read_committed { log.last_stable_offset() } else { Self::high_watermark(log) };
-        log.read(offset, max_bytes, bound, min_one_batch)
+    ) -> Result<PartitionData, ReadError> {
+        if read_committed {
+            let CommittedRead { slices, aborted, last_stable_offset } =
+                log.read_committed(offset, max_bytes, min_one_batch)?;
+            let high_watermark = Self::high_watermark(log);
+            return Ok(PartitionData { slices, aborted, high_watermark, last_stable_offset });
+        }
+        let high_watermark = Self::high_watermark(log);
+        let slices = log.read(offset, max_bytes, high_watermark, min_one_batch)?;
+        let last_stable_offset = log.last_stable_offset().min(high_watermark);
+        Ok(PartitionData { slices, aborted: Vec::new(), high_watermark, last_stable_offset })
     }
 
     /// The counters of the topic.

@@ -41,6 +41,8 @@ pub struct EndTransaction {
 pub struct CommittedRead {
     pub slices: Slices,
     pub aborted: Vec<AbortedTxn>,
+    /// Where it stops.
+    pub last_stable_offset: i64,
 }
 
 impl Log {
@@ -62,12 +64,15 @@ impl Log {
     ) -> Result<CommittedRead, ReadError> {
         let bound = self.last_stable_offset();
         let (slices, end) = self.read_regions(offset, max_bytes, bound, min_one_batch)?;
-        let Some(end) = end else { return Ok(CommittedRead::default()) };
+        let Some(end) = end else {
+            return Ok(CommittedRead { last_stable_offset: bound, ..CommittedRead::default() });
+        };
         let upper = match end.segment.offset_bound(self.fs(), end.position)? {
             Some(offset) => offset.min(bound),
             None => end.next_base.unwrap_or(bound).min(bound),
         };
-        Ok(CommittedRead { slices, aborted: self.aborted_transactions(offset, upper)? })
+        let aborted = self.aborted_transactions(offset, upper)?;
+        Ok(CommittedRead { slices, aborted, last_stable_offset: bound })
     }
 
     /// The aborted transactions that have records in `from..to`, by first offset. Whatever is

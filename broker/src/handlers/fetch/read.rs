@@ -2,12 +2,11 @@
 
 use protocol_codec::ErrorCode;
 use protocol_codec::messages::fetch::Request;
-use storage::Slices;
 
 use crate::broker::Broker;
 use crate::error_mapping::ToErrorCode;
 use crate::replication::fetch_session::{Entry, FetchSession};
-use crate::replication::partition::NotUsable;
+use crate::replication::partition::{NotUsable, PartitionData};
 use crate::replication::{Leadership, Partition};
 
 /// `isolation_level` of consumers that do not want to see open transactions.
@@ -29,15 +28,13 @@ pub(super) struct PartitionRead {
     pub(super) error: ErrorCode,
     /// The leader to ask instead.
     pub(super) leader: Option<Leadership>,
-    pub(super) high_watermark: i64,
-    pub(super) last_stable_offset: i64,
     pub(super) log_start_offset: i64,
     /// `last_fetched_epoch` and its end here, if the log has diverged from the reader's.
     pub(super) diverging: Option<(i32, i64)>,
     /// The partition exists here.
     pub(super) was_found: bool,
     pub(super) read_committed: bool,
-    pub(super) slices: Slices,
+    pub(super) data: PartitionData,
 }
 
 impl Limits {
@@ -63,8 +60,9 @@ pub(super) fn read_all(session: &FetchSession, limits: &Limits) -> (Vec<Partitio
     for entry in session.entries() {
         // The first batch comes even if it is larger than all limits, or a reader would be stuck.
         let read = read_one(entry, limits, left, bytes == 0);
-        bytes += read.slices.len();
-        left = left.saturating_sub(read.slices.len());
+        let len = read.data.slices.len();
+        bytes += len;
+        left = left.saturating_sub(len);
         enough |= read.error != ErrorCode::None || read.diverging.is_some();
         reads.push(read);
     }
@@ -85,17 +83,14 @@ fn read_one(entry: &Entry, limits: &Limits, left: usize, min_one_batch: bool) ->
     if limits.is_follower {
         return PartitionRead::error(ErrorCode::NotLeaderOrFollower);
     }
-    let high_watermark = Partition::high_watermark(log);
     let mut read = PartitionRead {
         error: ErrorCode::None,
         leader: None,
-        high_watermark,
-        last_stable_offset: log.last_stable_offset(),
         log_start_offset: log.log_start_offset(),
         diverging: None,
         was_found: true,
         read_committed: limits.read_committed,
-        slices: Slices::default(),
+        data: PartitionData::default(),
     };
     if wanted.last_fetched_epoch >= 0 {
         let end = log.end_offset_for_epoch(wanted.last_fetched_epoch);
@@ -104,6 +99,8 @@ fn read_one(entry: &Entry, limits: &Limits, left: usize, min_one_batch: bool) ->
         }
         if end.epoch < wanted.last_fetched_epoch || end.end_offset < wanted.fetch_offset {
             read.diverging = Some((end.epoch, end.end_offset));
+            read.data.high_watermark = Partition::high_watermark(log);
+            read.data.last_stable_offset = log.last_stable_offset().min(read.data.high_watermark);
             return read;
         }
     }
@@ -111,7 +108,7 @@ fn read_one(entry: &Entry, limits: &Limits, left: usize, min_one_batch: bool) ->
     let found =
         Partition::read(log, wanted.fetch_offset, max_bytes, limits.read_committed, min_one_batch);
     match found {
-        Ok(slices) => read.slices = slices,
+        Ok(data) => read.data = data,
         Err(error) => {
             let code = error.error_code();
             if code == ErrorCode::KafkaStorageError {
@@ -131,13 +128,15 @@ impl PartitionRead {
         Self {
             error,
             leader: None,
-            high_watermark: -1,
-            last_stable_offset: -1,
             log_start_offset: -1,
             diverging: None,
             was_found: true,
             read_committed: false,
-            slices: Slices::default(),
+            data: PartitionData {
+                high_watermark: -1,
+                last_stable_offset: -1,
+                ..PartitionData::default()
+            },
         }
     }
 

@@ -6,7 +6,8 @@
 
 use bytes::Bytes;
 use protocol_codec::messages::fetch::{
-    EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData, Response,
+    AbortedTransaction, EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint,
+    PartitionData, Response,
 };
 use protocol_codec::wire::{Elsewhere, Records};
 use protocol_codec::{ErrorCode, StrBytes, Uuid};
@@ -40,9 +41,11 @@ pub(super) fn build(
     let mut answer = FetchAnswer::default();
     let mut last_served = None;
     for (at, (entry, read)) in session.entries_mut().zip(reads).enumerate() {
-        let now_known =
-            Known { high_watermark: read.high_watermark, log_start_offset: read.log_start_offset };
-        let changed = !read.slices.is_empty()
+        let now_known = Known {
+            high_watermark: read.data.high_watermark,
+            log_start_offset: read.log_start_offset,
+        };
+        let changed = !read.data.slices.is_empty()
             || read.error != ErrorCode::None
             || read.diverging.is_some()
             || now_known != entry.known;
@@ -50,7 +53,7 @@ pub(super) fn build(
         if incremental && !changed {
             continue;
         }
-        if !read.slices.is_empty() {
+        if !read.data.slices.is_empty() {
             last_served = Some(at);
         }
         answer.add(&entry.key, read, hints);
@@ -66,14 +69,18 @@ impl FetchAnswer {
         let mut data = PartitionData {
             partition_index: key.partition,
             error_code: read.error.into(),
-            high_watermark: read.high_watermark,
-            last_stable_offset: read.last_stable_offset,
+            high_watermark: read.data.high_watermark,
+            last_stable_offset: read.data.last_stable_offset,
             log_start_offset: read.log_start_offset,
             ..Default::default()
         };
         // Empty and not null, as in Kafka, where no partition was found to be read.
         if read.was_found {
-            data.aborted_transactions = read.read_committed.then(Vec::new);
+            let aborted = read.data.aborted.iter().map(|txn| AbortedTransaction {
+                producer_id: txn.producer_id,
+                first_offset: txn.first_offset,
+            });
+            data.aborted_transactions = read.read_committed.then(|| aborted.collect());
         }
         if let Some((epoch, end_offset)) = read.diverging {
             data.diverging_epoch = EpochEndOffset { epoch, end_offset };
@@ -86,7 +93,7 @@ impl FetchAnswer {
                 self.add_endpoint(leader, hints);
             }
         }
-        data.records = Some(self.records(read.slices));
+        data.records = Some(self.records(read.data.slices));
         topic_of(&mut self.response, &key.topic, key.topic_id).partitions.push(data);
     }
 
