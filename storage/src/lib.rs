@@ -14,6 +14,8 @@
 //! | [`producer_state`] | what a partition remembers of its idempotent producers |
 //! | [`log`] | one partition's log: append, read, roll, sync, recover, truncate, retention |
 //! | [`log_manager`] | all logs of a node, over its log directories |
+//! | [`inspect`], [`verify`] | reading all files without trusting them; `barnabas log verify` |
+//! | [`sealed_sums`] | size and CRC of each file of a sealed segment |
 //!
 //! Invariants of the crate:
 //!
@@ -30,6 +32,7 @@ pub mod data_dirs;
 pub mod dir_lock;
 pub mod fs;
 mod index;
+pub mod inspect;
 pub mod leader_epoch_cache;
 pub mod log;
 pub mod log_config;
@@ -39,8 +42,10 @@ pub mod meta_properties;
 pub mod partition_metadata;
 pub mod producer_state;
 pub mod random_id;
+pub mod sealed_sums;
 mod segment;
 pub mod topic_partition;
+pub mod verify;
 
 pub use data_dirs::{DataDir, DataDirs, DataDirsConfig, DataDirsError};
 pub use index::txn::AbortedTxn;
