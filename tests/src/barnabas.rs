@@ -12,6 +12,7 @@ use tempfile::TempDir;
 #[derive(Debug)]
 pub struct Node {
     directory: TempDir,
+    data: PathBuf,
     port: u16,
     properties: Vec<(String, String)>,
 }
@@ -29,7 +30,8 @@ impl Node {
     #[must_use]
     pub fn new() -> Self {
         let directory = tempfile::tempdir().expect("the temporary directory is writable");
-        let node = Self { directory, port: free_port(), properties: Vec::new() };
+        let data = directory.path().join("data");
+        let node = Self { directory, data, port: free_port(), properties: Vec::new() };
         node.with("group.initial.rebalance.delay.ms", "0")
     }
 
@@ -40,10 +42,17 @@ impl Node {
         self
     }
 
+    /// Keeps the logs below a directory of the caller's.
+    #[must_use]
+    pub fn on(mut self, disk: &Path) -> Self {
+        self.data = disk.join("data");
+        self
+    }
+
     /// Where the node keeps its logs.
     #[must_use]
     pub fn data(&self) -> PathBuf {
-        self.directory.path().join("data")
+        self.data.clone()
     }
 
     /// A place for files of the test, beside the data.

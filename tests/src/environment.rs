@@ -56,3 +56,10 @@ fn class_path(set: &str) -> String {
     );
     format!("{}/*", dir.display())
 }
+
+/// How often a test repeats what it does: `short` times in `./test`, `long` times when the variable
+/// `BARNABAS_LONG` is set.
+#[must_use]
+pub fn rounds(short: usize, long: usize) -> usize {
+    if std::env::var_os("BARNABAS_LONG").is_some() { long } else { short }
+}

@@ -9,6 +9,7 @@
 
 pub mod barnabas;
 pub mod client;
+pub mod disk;
 pub mod environment;
 pub mod kafka;
 pub mod load;
