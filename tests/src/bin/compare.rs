@@ -41,6 +41,8 @@ const UNBATCHED: produce::Load = produce::Load {
     requests: 4_000,
 };
 const UNBATCHED_ALL: produce::Load = produce::Load { acks: -1, ..UNBATCHED };
+/// Kafka manages a few hundred of these a second.
+const UNBATCHED_SYNCED: produce::Load = produce::Load { requests: 100, ..UNBATCHED_ALL };
 
 /// More than one scenario writes.
 const TOUCHED_MIB: usize = 1200;
@@ -49,7 +51,7 @@ type Run = fn(&Broker<'_>, &'static str, &mut Figures);
 
 /// What is measured, in this order. Each works on the topic [`Broker::topic`] of its name, which is
 /// deleted after it, so that one scenario's data does not weigh on the next.
-const SCENARIOS: [(&str, Run); 5] = [
+const SCENARIOS: [(&str, Run); 6] = [
     ("produce 16 KiB batches of 100 B, acks=1", |broker, name, figures| {
         produce_bytes(broker, name, BATCHES_16K, figures);
     }),
@@ -65,6 +67,13 @@ const SCENARIOS: [(&str, Run); 5] = [
     ("unbatched 100 B, acks=all", |broker, name, figures| {
         produce_requests(broker, name, UNBATCHED_ALL, figures);
     }),
+    ("unbatched 100 B, acks=all, Kafka with flush.messages=1", |broker, name, figures| {
+        let configs: &[_] = if broker.is_kafka { &[("flush.messages", "1")] } else { &[] };
+        let load = UNBATCHED_SYNCED;
+        let (topic, partitions) = (broker.topic(name), load.partitions as i32);
+        wire::create_topic_with(broker.bootstrap, &topic, partitions, configs);
+        measure_requests(broker, name, &topic, load, figures);
+    }),
     ("create 1,000 partitions", |broker, name, figures| {
         let topic = broker.topic(name);
         let ((), wall, cpu) = broker.timed(|| wire::create_topic(broker.bootstrap, &topic, 1000));
@@ -79,6 +88,7 @@ struct Broker<'a> {
     bootstrap: &'a str,
     pid: u32,
     round: usize,
+    is_kafka: bool,
 }
 
 impl Broker<'_> {
@@ -117,7 +127,17 @@ fn produce_requests(
 ) {
     let topic = broker.topic(name);
     wire::create_topic(broker.bootstrap, &topic, load.partitions as i32);
-    let (done, wall, cpu) = broker.timed(|| produce::run(broker.bootstrap, &topic, load));
+    measure_requests(broker, name, &topic, load, figures);
+}
+
+fn measure_requests(
+    broker: &Broker<'_>,
+    name: &'static str,
+    topic: &str,
+    load: produce::Load,
+    figures: &mut Figures,
+) {
+    let (done, wall, cpu) = broker.timed(|| produce::run(broker.bootstrap, topic, load));
     figures.add(name, "requests/s", done.requests as f64 / wall);
     figures.add(name, "cpu-us/request", cpu * 1e6 / done.requests as f64);
 }
@@ -227,18 +247,18 @@ fn main() {
     // Round 0 warms the just-in-time compiler and the page cache, and does not count.
     for round in 0..=asked.rounds {
         for (name, run) in SCENARIOS.iter().filter(|(name, _)| name.contains(&asked.scenario)) {
-            let measure = |bootstrap: &str, pid: u32, figures: &mut Figures| {
-                let broker = Broker { bootstrap, pid, round };
+            let measure = |bootstrap: &str, pid: u32, is_kafka: bool, figures: &mut Figures| {
+                let broker = Broker { bootstrap, pid, round, is_kafka };
                 let mut warm_up = Figures::default();
                 touch_free_memory(node.scratch());
                 run(&broker, name, if round == 0 { &mut warm_up } else { figures });
                 wire::delete_topic(bootstrap, &broker.topic(name));
             };
             if let Some((broker, pid)) = &barnabas {
-                measure(&broker.bootstrap(), *pid, &mut ours);
+                measure(&broker.bootstrap(), *pid, false, &mut ours);
             }
             if let Some((broker, pid)) = &kafka {
-                measure(&broker.bootstrap(), *pid, &mut theirs);
+                measure(&broker.bootstrap(), *pid, true, &mut theirs);
             }
         }
     }

@@ -129,13 +129,22 @@ impl<'a> In<'a> {
 
 /// Creates a topic and waits until all of its partitions serve: Kafka answers before they do.
 pub fn create_topic(bootstrap: &str, topic: &str, partitions: i32) {
+    create_topic_with(bootstrap, topic, partitions, &[]);
+}
+
+/// The same with configs of its own.
+pub fn create_topic_with(bootstrap: &str, topic: &str, partitions: i32, configs: &[(&str, &str)]) {
     let mut out = Out::request(19, 2);
     out.i32(1);
     out.string(topic);
     out.i32(partitions);
     out.i16(1);
     out.i32(0);
-    out.i32(0);
+    out.i32(i32::try_from(configs.len()).expect("a few"));
+    for (key, value) in configs {
+        out.string(key);
+        out.string(value);
+    }
     out.i32(30_000);
     out.i8(0);
     let mut connection = Connection::open(bootstrap);
