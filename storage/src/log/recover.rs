@@ -2,13 +2,27 @@
 //!
 //! After a clean stop the files are believed: of the last segment the few batches behind the last
 //! index entry are looked at, of the others nothing. After an unclean one every segment that
-//! reaches beyond the recovery point is walked, and what is found damaged is judged:
+//! reaches beyond the recovery point is walked, and the first damage is judged by what was
+//! promised, not by what follows it:
 //!
-//! - damage before the recovery point, or with a good batch anywhere behind it, is a hole in what
-//!   may have been acknowledged: the log does not open, the error names file and position;
-//! - damage at the very end is a torn write: it is cut off, and said.
+//! - before [`OpenLog::durable_end`] it is in what was acknowledged as durable: the log does not
+//!   open, nothing is touched, the error names file, position and remedy;
+//! - at or after it, it is a write that a crash tore, or a hole that a power cut left in `acks<=1`
+//!   data: the log is cut there. What is cut off is kept in files, and said.
 //!
 //! What has been recovered is synced before the log is used, since readers will see it.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `walk.rs` | walk what lies beyond the recovery point |
+//! | `cut.rs` | judge damage, cut it off |
+//! | `kept.rs` | the files that keep what was cut off |
+//! | `sync.rs` | make durable what is left |
+
+mod cut;
+pub(crate) mod kept;
+mod sync;
+mod walk;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,9 +35,7 @@ use super::{Log, LogContext, Writer, leftovers, producers, transactions};
 use crate::fs::{Fs, read_file};
 use crate::leader_epoch_cache::{LEADER_EPOCH_CHECKPOINT, LeaderEpochCache};
 use crate::log_config::LogConfig;
-use crate::log_dir::is_out_of_space;
 use crate::segment::files::{LOG_SUFFIX, base_offset};
-use crate::segment::recover::Recovered;
 use crate::segment::{Segment, SegmentError};
 use crate::topic_partition::TopicPartition;
 
@@ -41,6 +53,9 @@ pub struct OpenLog {
     pub log_start_offset: i64,
     /// From `recovery-point-offset-checkpoint`; 0 if there is none.
     pub recovery_point: i64,
+    /// Everything before it was acknowledged as durable, as far as is known; what lies between the
+    /// recovery point and here is walked, but may not be cut.
+    pub durable_end: i64,
     /// The log directory was closed cleanly.
     pub clean_shutdown: bool,
     pub now_ms: i64,
@@ -51,8 +66,10 @@ pub struct OpenLog {
 pub struct LogRecovery {
     /// Segments that were walked.
     pub segments_scanned: usize,
-    /// Bytes of a torn write that were cut off.
+    /// Bytes that were cut off.
     pub bytes_cut: u64,
+    /// Of those, bytes that are kept in files.
+    pub bytes_kept: u64,
 }
 
 /// Why a log could not be opened.
@@ -62,18 +79,28 @@ pub enum OpenLogError {
     Segment(#[from] SegmentError),
     #[error("cannot open {}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
-    /// Damage in the middle of a log. Cutting it off would lose good records.
-    #[error("{damage}; good records follow ({}), so nothing is cut off", follows)]
-    Hole { damage: SegmentError, follows: String },
-    /// Damage in what was synced once.
-    #[error("{damage}; everything before offset {recovery_point} was on the disk once")]
-    DurableDataDamaged { damage: SegmentError, recovery_point: i64 },
+    /// Damage in what was durable once.
+    #[error(
+        "{damage}; everything before offset {durable_end} was durable once, so nothing is cut off: \
+         `barnabas storage repair {} --dry-run` lists what can be saved",
+        log_dir.display()
+    )]
+    DurableDataDamaged { damage: SegmentError, durable_end: i64, log_dir: PathBuf },
+    /// All of what was durable once is missing.
+    #[error(
+        "{} holds no segments; everything before offset {durable_end} was durable once: bring its \
+         files back, or let `barnabas storage repair {}` begin it anew at that offset",
+        path.display(),
+        log_dir.display()
+    )]
+    NoSegments { path: PathBuf, durable_end: i64, log_dir: PathBuf },
     /// A compaction by Kafka was interrupted.
     #[error("{} belongs to an unfinished compaction: let Kafka finish it first", path.display())]
     UnfinishedCompaction { path: PathBuf },
 }
 
 /// A log on its way to being open.
+#[derive(Debug)]
 struct Opening<'a> {
     fs: &'a dyn Fs,
     open: &'a OpenLog,
@@ -194,151 +221,51 @@ impl Opening<'_> {
         }
     }
 
+    /// The offset of the next record. After an unclean stop: once the damage has been judged, and
+    /// what is left is on stable storage.
     fn next_offset(&mut self) -> Result<i64, OpenLogError> {
-        let Some(last) = self.segments.last() else { return Ok(0) };
-        if !self.open.clean_shutdown {
-            return self.recover();
+        if self.segments.is_empty() {
+            return self.check_end(0).map(|()| 0);
         }
-        let next_offset = last.activate(self.fs)?;
-        if next_offset < self.open.recovery_point {
-            let recovery_point = self.open.recovery_point;
-            let damage = last.corrupt(last.size(), format!("it ends before offset {next_offset}"));
-            return Err(OpenLogError::DurableDataDamaged { damage, recovery_point });
+        if self.open.clean_shutdown {
+            let Some(last) = self.segments.last() else { return Ok(0) };
+            let next_offset = last.activate(self.fs)?;
+            return self.check_end(next_offset).map(|()| next_offset);
         }
-        Ok(next_offset)
-    }
-
-    /// Walks the segments that reach beyond the recovery point. Returns the next offset.
-    fn recover(&mut self) -> Result<i64, OpenLogError> {
-        let recovery_point = self.open.recovery_point;
-        // Without leader epochs all batches have to be asked for theirs.
-        let epochs_missing = self.epochs.is_empty();
-        let from = if epochs_missing { 0 } else { recovery_point };
-        let after = self.segments.partition_point(|segment| segment.base_offset() <= from);
-        let first = after.saturating_sub(1);
-        let mut next_offset = 0;
-        for number in first..self.segments.len() {
-            let Some(segment) = self.segments.get(number).map(Arc::clone) else { break };
-            if number > first {
-                self.check_gap(number, next_offset)?;
-            }
-            let recovered = self.scan(&segment)?;
-            self.recovery.segments_scanned += 1;
-            next_offset = recovered.next_offset;
-            if let Some(damage) = recovered.damage {
-                let end = next_offset;
-                self.judge_damage(&segment, number, damage, recovered.valid_bytes, end)?;
-                break;
-            }
+        let walk = self.walk()?;
+        if let Some(damage) = walk.damage {
+            self.cut(damage, walk.next_offset)?;
         }
-        if next_offset < recovery_point
-            && let Some(last) = self.segments.last()
-        {
-            let damage = last.corrupt(last.size(), format!("the log ends at offset {next_offset}"));
-            return Err(OpenLogError::DurableDataDamaged { damage, recovery_point });
-        }
+        self.check_end(walk.next_offset)?;
         transactions::rebuild_stale(self.fs, &self.path, &self.segments)?;
-        self.sync_recovered(first)?;
-        Ok(next_offset)
+        self.sync(walk.first)?;
+        Ok(walk.next_offset)
     }
 
-    /// A segment begins where the one before it ends, unless compaction took what was between.
-    fn check_gap(&self, number: usize, next_offset: i64) -> Result<(), OpenLogError> {
-        let pair = self.segments.get(number - 1).zip(self.segments.get(number));
-        let Some((before, segment)) = pair else { return Ok(()) };
-        let is_gap = segment.base_offset() > next_offset && segment.size() > 0;
-        if !is_gap || self.open.config.cleanup_policy.compact {
+    /// A log does not end before what was durable once.
+    fn check_end(&self, next_offset: i64) -> Result<(), OpenLogError> {
+        let durable_end = self.open.durable_end();
+        if next_offset >= durable_end {
             return Ok(());
         }
-        let reason = format!("it ends at offset {next_offset}");
-        let damage = before.corrupt(before.size(), reason);
-        Err(OpenLogError::Hole { damage, follows: segment.to_string() })
+        let log_dir = self.open.log_dir();
+        let Some(last) = self.segments.last() else {
+            let path = self.open.path.clone();
+            return Err(OpenLogError::NoSegments { path, durable_end, log_dir });
+        };
+        let damage = last.corrupt(last.size(), format!("the log ends at offset {next_offset}"));
+        Err(OpenLogError::DurableDataDamaged { damage, durable_end, log_dir })
+    }
+}
+
+impl OpenLog {
+    /// Everything before this offset was durable once, whoever knows it.
+    fn durable_end(&self) -> i64 {
+        self.durable_end.max(self.recovery_point)
     }
 
-    fn scan(&mut self, segment: &Segment) -> Result<Recovered, OpenLogError> {
-        let interval = u64::try_from(self.open.config.index_interval_bytes).unwrap_or(0);
-        let (epochs, changed) = (&mut self.epochs, &mut self.epochs_changed);
-        let recovered =
-            segment.recover(self.fs, self.open.recovery_point, interval, &mut |header| {
-                *changed |= epochs.assign(header.partition_leader_epoch, header.base_offset);
-            })?;
-        Ok(recovered)
-    }
-
-    /// Cuts a torn end off, and refuses everything else.
-    fn judge_damage(
-        &mut self,
-        segment: &Arc<Segment>,
-        number: usize,
-        damage: SegmentError,
-        valid_bytes: u64,
-        next_offset: i64,
-    ) -> Result<(), OpenLogError> {
-        let recovery_point = self.open.recovery_point;
-        if next_offset < recovery_point {
-            return Err(OpenLogError::DurableDataDamaged { damage, recovery_point });
-        }
-        let later = self.segments.get(number..).unwrap_or_default();
-        for (at, candidate) in later.iter().enumerate() {
-            let position = if at == 0 { valid_bytes } else { 0 };
-            let found = candidate.find_good_batch(self.fs, position, next_offset)?;
-            if let Some(position) = found {
-                let follows = format!("{candidate} at position {position}");
-                return Err(OpenLogError::Hole { damage, follows });
-            }
-        }
-        let bytes_cut = segment.size() - valid_bytes;
-        tracing::warn!(
-            log = %self.open.topic_partition, %damage, next_offset, bytes_cut,
-            "Cutting off a write that was not finished"
-        );
-        self.recovery.bytes_cut = bytes_cut;
-        let file = segment.file(self.fs)?;
-        file.set_len(valid_bytes).map_err(|error| segment.io_error(error))?;
-        segment.set_size(valid_bytes);
-        for later in self.segments.drain(number + 1..) {
-            self.recovery.bytes_cut += later.size();
-            let path = later.path(LOG_SUFFIX);
-            let removed = self.fs.remove_file(&path);
-            removed.map_err(|source| OpenLogError::Io { path, source })?;
-        }
-        Ok(())
-    }
-
-    /// On a full disk the indexes stay in memory: the log opens all the same, and they are made
-    /// anew when they are missed.
-    fn seal(&self, segment: &Segment) -> io::Result<()> {
-        match segment.seal(self.fs) {
-            Ok(files) => files.into_iter().flatten().try_for_each(|file| file.sync_data()),
-            Err(error) if is_out_of_space(&error) => segment.remove_index_files(self.fs),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Makes durable what was walked, and writes the indexes of all but the last segment.
-    fn sync_recovered(&self, first: usize) -> Result<(), OpenLogError> {
-        let recovered = self.segments.get(first..).unwrap_or_default();
-        let count = recovered.len();
-        for segment in recovered {
-            segment.sync_whole(self.fs).map_err(|error| segment.io_error(error))?;
-        }
-        // The names may have been made just before the crash.
-        for dir in [Some(&*self.path), self.path.parent()].into_iter().flatten() {
-            self.fs.sync_dir(dir).map_err(|error| self.io_error(dir, error))?;
-        }
-        for (at, segment) in recovered.iter().enumerate() {
-            let failed = |error| segment.io_error(error);
-            // What is there may point into what was cut off. Until the next clean stop, which
-            // syncs the names again, no start believes an index.
-            segment.remove_index_files(self.fs).map_err(failed)?;
-            if at + 1 < count {
-                self.seal(segment).map_err(failed)?;
-            }
-        }
-        if count > 1 {
-            let path = &self.path;
-            self.fs.sync_dir(path).map_err(|error| self.io_error(path, error))?;
-        }
-        Ok(())
+    /// The log directory that the partition's lies in.
+    fn log_dir(&self) -> PathBuf {
+        self.path.parent().unwrap_or(&self.path).to_owned()
     }
 }

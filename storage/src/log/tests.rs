@@ -24,6 +24,7 @@ struct Disk {
     faulty: FaultyFs,
     config: LogConfig,
     recovery_point: i64,
+    durable_end: i64,
     log_start_offset: i64,
     clean: bool,
 }
@@ -35,7 +36,15 @@ impl Disk {
         mem.sync_dir(Path::new("/")).unwrap();
         let faulty = FaultyFs::new(Arc::new(mem.clone()));
         let config = LogConfig { index_interval_bytes: 300, ..LogConfig::default() };
-        Self { mem, faulty, config, recovery_point: 0, log_start_offset: 0, clean: false }
+        Self {
+            mem,
+            faulty,
+            config,
+            recovery_point: 0,
+            durable_end: 0,
+            log_start_offset: 0,
+            clean: false,
+        }
     }
 
     fn with(change: impl FnOnce(&mut LogConfig)) -> Self {
@@ -69,6 +78,7 @@ impl Disk {
             config: self.config.clone(),
             log_start_offset: self.log_start_offset,
             recovery_point: self.recovery_point,
+            durable_end: self.durable_end,
             clean_shutdown: self.clean,
             now_ms: 0,
         };

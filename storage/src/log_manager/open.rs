@@ -310,12 +310,14 @@ impl DirWork<'_> {
             self.fail(&error);
             failed(error)
         })?;
+        let recovery_point = self.recovery_points.get(partition).copied().unwrap_or(0);
         let open = OpenLog {
             topic_partition: partition.clone(),
             path: path.to_owned(),
             config: config.clone(),
             log_start_offset: self.log_starts.get(partition).copied().unwrap_or(0),
-            recovery_point: self.recovery_points.get(partition).copied().unwrap_or(0),
+            recovery_point,
+            durable_end: recovery_point,
             clean_shutdown: self.is_clean,
             now_ms,
         };

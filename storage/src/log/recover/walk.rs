@@ -1,0 +1,80 @@
+//! Walking the segments that reach beyond the recovery point. Nothing on the disk is changed.
+
+use std::sync::Arc;
+
+use super::{OpenLogError, Opening};
+use crate::segment::recover::Recovered;
+use crate::segment::{Segment, SegmentError};
+
+/// What a walk has found.
+#[derive(Debug)]
+pub(super) struct Walk {
+    /// The first segment that was walked.
+    pub(super) first: usize,
+    /// The end of what is good.
+    pub(super) next_offset: i64,
+    pub(super) damage: Option<Damage>,
+}
+
+/// The first damaged place of a log.
+#[derive(Debug)]
+pub(super) struct Damage {
+    /// The segment it is in.
+    pub(super) segment: usize,
+    /// What is good of it.
+    pub(super) valid_bytes: u64,
+    pub(super) error: SegmentError,
+}
+
+impl Opening<'_> {
+    pub(super) fn walk(&mut self) -> Result<Walk, OpenLogError> {
+        // Without leader epochs all batches have to be asked for theirs.
+        let from = if self.epochs.is_empty() { 0 } else { self.open.recovery_point };
+        let after = self.segments.partition_point(|segment| segment.base_offset() <= from);
+        let first = after.saturating_sub(1);
+        let mut next_offset = 0;
+        for number in first..self.segments.len() {
+            let Some(segment) = self.segments.get(number).map(Arc::clone) else { break };
+            if number > first
+                && let Some(damage) = self.gap_before(number, next_offset)
+            {
+                return Ok(Walk { first, next_offset, damage: Some(damage) });
+            }
+            let recovered = self.walk_segment(&segment)?;
+            self.recovery.segments_scanned += 1;
+            next_offset = recovered.next_offset;
+            if let Some(error) = recovered.damage {
+                let damage = Damage { segment: number, valid_bytes: recovered.valid_bytes, error };
+                return Ok(Walk { first, next_offset, damage: Some(damage) });
+            }
+        }
+        Ok(Walk { first, next_offset, damage: None })
+    }
+
+    /// A segment begins where the one before it ends. Compaction takes records away at that place
+    /// too, but only before the recovery point.
+    fn gap_before(&self, number: usize, next_offset: i64) -> Option<Damage> {
+        let before = number.checked_sub(1)?;
+        let (segment, next) = (self.segments.get(before)?, self.segments.get(number)?);
+        // An empty segment's name, too, says that there was something before it.
+        let is_gap = next.base_offset() > next_offset;
+        let is_compacted = next.base_offset() <= self.open.recovery_point
+            || self.open.config.cleanup_policy.compact;
+        if !is_gap || is_compacted {
+            return None;
+        }
+        let reason = format!("it ends at offset {next_offset}, and {next} follows");
+        let error = segment.corrupt(segment.size(), reason);
+        Some(Damage { segment: before, valid_bytes: segment.size(), error })
+    }
+
+    fn walk_segment(&mut self, segment: &Segment) -> Result<Recovered, OpenLogError> {
+        let interval = u64::try_from(self.open.config.index_interval_bytes).unwrap_or(0);
+        let (epochs, changed) = (&mut self.epochs, &mut self.epochs_changed);
+        let recovered =
+            segment.recover(self.fs, self.open.recovery_point, interval, &mut |header| {
+                *changed |= epochs.assign(header.partition_leader_epoch, header.base_offset);
+            })?;
+        Ok(recovered)
+    }
+}
