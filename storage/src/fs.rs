@@ -22,7 +22,7 @@ mod mem;
 mod real;
 
 pub use faulty::{Fault, FaultyFs, Op, Rule};
-pub use mem::MemFs;
+pub use mem::{MemFs, PowerCut, Survivors, Unsynced};
 pub use real::RealFs;
 
 /// How a file is opened. Every mode but `Read` allows reading and writing.

@@ -126,7 +126,8 @@ impl Log {
         position: u64,
     ) -> io::Result<()> {
         let offset = writer.next_offset;
-        for segment in cut {
+        // The last one first: a crash on the way must not leave a gap in the row.
+        for segment in cut.iter().rev() {
             self.remove_files(segment)?;
         }
         if last.has_file() {

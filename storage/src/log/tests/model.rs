@@ -6,7 +6,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::fs::{Fault, Op, Rule};
+use crate::fs::{Fault, Op, PowerCut, Rule};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -34,12 +34,11 @@ enum Step {
     Retention,
     CleanRestart,
     Kill,
-    /// Of what was not synced, this share of the last segment survives, in percent, and all of
-    /// the others: the disk wrote in order.
-    PowerCut(usize),
-    /// This share survives in each file: the disk wrote in any order. That may leave a hole in
-    /// what nobody was promised, and then the history ends.
-    DisorderlyPowerCut(usize),
+    PowerCut(PowerCut, u64),
+}
+
+fn power_cut() -> impl Strategy<Value = PowerCut> {
+    prop::sample::select(&PowerCut::ALL)
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -58,8 +57,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Retention),
         1 => Just(Step::CleanRestart),
         1 => Just(Step::Kill),
-        2 => (0..=100_usize).prop_map(Step::PowerCut),
-        1 => (0..=100_usize).prop_map(Step::DisorderlyPowerCut),
+        3 => (power_cut(), any::<u64>()).prop_map(|(kind, seed)| Step::PowerCut(kind, seed)),
     ]
 }
 
@@ -125,16 +123,8 @@ impl World {
                 self.disk.clean = false;
             }
             Step::Kill => self.reopen(self.end).unwrap(),
-            Step::PowerCut(percent) => {
-                let last = self.log.segment_offsets().last().copied().unwrap();
-                let last = Disk::path().join(format!("{last:020}.log"));
-                self.disk.mem.crash_keeping(&mut |path, unsynced| {
-                    if path == last { unsynced * percent / 100 } else { unsynced }
-                });
-                self.reopen(self.acked.load(Ordering::Relaxed)).unwrap();
-            }
-            Step::DisorderlyPowerCut(percent) => {
-                self.disk.mem.crash_keeping(&mut |_, unsynced| unsynced * percent / 100);
+            Step::PowerCut(kind, seed) => {
+                self.disk.mem.cut_power(kind, seed);
                 self.reopen(self.acked.load(Ordering::Relaxed)).unwrap();
             }
         }

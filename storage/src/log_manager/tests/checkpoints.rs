@@ -7,7 +7,7 @@ use super::*;
 use crate::checkpoint::offsets::{
     self, LOG_START_CHECKPOINT, RECOVERY_POINT_CHECKPOINT, REPLICATION_CHECKPOINT,
 };
-use crate::fs::{Fault, Op, OpenMode, Rule};
+use crate::fs::{Fault, Op, OpenMode, PowerCut, Rule};
 
 fn read(machine: &Machine, name: &str) -> BTreeMap<TopicPartition, i64> {
     offsets::read(&machine.mem, Path::new("/a"), name).unwrap().into_iter().collect()
@@ -21,15 +21,15 @@ fn a_write_that_is_cut_off_anywhere_leaves_the_old_or_the_new_content() {
     let mut outcomes = [0, 0];
     for op in [Op::Open, Op::SetLen, Op::Write, Op::SyncData, Op::Rename, Op::SyncDir] {
         for fault in [Fault::Io, Fault::NoSpace, Fault::ShortWriteThenNoSpace(3)] {
-            for keep in [0, 4, usize::MAX] {
+            for seed in 0..10 {
                 let machine = Machine::new(&["/a"]);
                 offsets::write(&machine.mem, dir, RECOVERY_POINT_CHECKPOINT, &old).unwrap();
                 machine.faulty.add(Rule::next(op, 1, fault));
                 let written = offsets::write(&machine.faulty, dir, RECOVERY_POINT_CHECKPOINT, &new);
-                machine.mem.crash_keeping(&mut |_, unsynced| unsynced.min(keep));
+                machine.mem.cut_power(PowerCut::AnyOrder, seed);
                 let found = read(&machine, RECOVERY_POINT_CHECKPOINT);
-                assert!(found == old || found == new, "{op:?} {fault:?} {keep}: {found:?}");
-                assert!(written.is_err() || found == new, "{op:?} {fault:?} {keep}");
+                assert!(found == old || found == new, "{op:?} {fault:?} {seed}: {found:?}");
+                assert!(written.is_err() || found == new, "{op:?} {fault:?} {seed}");
                 outcomes[usize::from(found == new)] += 1;
             }
         }
