@@ -83,6 +83,15 @@ pub trait Fs: Debug + Send + Sync + 'static {
     fn sync_ahead(&self, _path: &Path) -> io::Result<()> {
         Ok(())
     }
+    /// Whether [`Fs::sync_all`] may be asked for.
+    fn can_sync_all(&self) -> bool {
+        false
+    }
+    /// Makes everything below a directory durable, names included, as if each file and directory
+    /// had been synced; an error that any of them would have told of is told here.
+    fn sync_all(&self, _path: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
     fn space(&self, path: &Path) -> io::Result<DiskSpace>;
 }
 
@@ -172,17 +181,29 @@ pub fn read_file(fs: &dyn Fs, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 /// Replaces a small file in one step that survives a power cut: writes `<path>.tmp`, syncs it,
 /// renames it over `path`, syncs the directory.
 pub fn replace_file(fs: &dyn Fs, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace(fs, path, bytes, true)?;
+    match path.parent() {
+        Some(parent) => fs.sync_dir(parent),
+        None => Ok(()),
+    }
+}
+
+/// Replaces a small file for everybody who reads it; the caller makes the new one durable. A power
+/// cut before that may leave neither.
+pub(crate) fn replace_file_unsynced(fs: &dyn Fs, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace(fs, path, bytes, false)
+}
+
+fn replace(fs: &dyn Fs, path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".tmp");
     let temporary = Path::new(&temporary);
     let file = fs.open(temporary, OpenMode::Create)?;
     file.set_len(0)?;
     write_all_at(&*file, &mut [IoSlice::new(bytes)], 0)?;
-    file.sync_data()?;
-    drop(file);
-    fs.rename(temporary, path)?;
-    match path.parent() {
-        Some(parent) => fs.sync_dir(parent),
-        None => Ok(()),
+    if sync {
+        file.sync_data()?;
     }
+    drop(file);
+    fs.rename(temporary, path)
 }

@@ -22,6 +22,7 @@
 //! | `checkpoint.rs` | the checkpoint files |
 //! | `describe.rs` | what DescribeLogDirs asks for, space |
 //! | `shutdown.rs` | clean stop |
+//! | `parallel.rs` | several threads for one list of work |
 
 mod checkpoint;
 mod create;
@@ -29,6 +30,7 @@ mod delete;
 mod describe;
 mod folders;
 mod open;
+mod parallel;
 mod shutdown;
 #[cfg(test)]
 mod tests;
@@ -56,8 +58,9 @@ pub use describe::{LogDescription, LogDirDescription};
 pub use open::{FailedLog, OpenError, RecoveryProgress, RecoveryReport};
 pub use tick::TickReport;
 
-/// From how many logs on a directory is synced as a whole before each of them is.
-const SYNC_AHEAD_LOGS_MIN: usize = 256;
+/// From how many logs on a directory is synced as a whole, and not each of them. A sync of one
+/// file costs a flush of the disk's cache even if there is nothing to write.
+const SYNC_TOGETHER_LOGS_MIN: usize = 32;
 
 /// Settings of a [`LogManager`], with Kafka's defaults.
 #[derive(Clone, Debug)]
@@ -131,16 +134,20 @@ impl ManagedDir {
         !self.log_dir().is_offline()
     }
 
-    /// Before as many logs as these are synced one by one: one pass over the disk is faster. For
-    /// a few it is not, since it waits for everything else that lies on this disk.
-    fn sync_ahead(&self, logs: usize) {
-        if logs < SYNC_AHEAD_LOGS_MIN || !self.is_online() {
-            return;
-        }
-        if let Err(error) = self.fs().sync_ahead(self.log_dir().path()) {
-            // The kernel may tell of an error only once, and it is not known whose it was.
+    /// Whether as many logs as these are made durable by one pass over the whole disk. For a few
+    /// that is not faster, since it waits for everything else that lies on it.
+    fn syncs_together(&self, logs: usize) -> bool {
+        logs >= SYNC_TOGETHER_LOGS_MIN && self.is_online() && self.fs().can_sync_all()
+    }
+
+    /// Makes everything in the directory durable. Returns whether it is; if not, the directory is
+    /// offline: it is not known which file the error belongs to.
+    fn sync_together(&self) -> bool {
+        let synced = self.fs().sync_all(self.log_dir().path());
+        if let Err(error) = &synced {
             self.log_dir().take_offline(&format!("cannot sync: {error}"));
         }
+        synced.is_ok()
     }
 }
 

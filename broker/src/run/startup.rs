@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use controller::command::{Command, Outcome, RegisterBroker};
 use controller::image::brokers::{BrokerEndpoint, BrokerFeature};
@@ -32,6 +32,9 @@ use crate::net::quota::ConnectionQuota;
 use crate::producer_ids::ProducerIds;
 use crate::replication::ReplicaManager;
 use crate::replication::offsets_log::ReplicaOffsetsLog;
+
+/// How often a start says how far its recovery has come.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Kafka's number for PLAINTEXT.
 const PLAINTEXT: i16 = 0;
@@ -194,9 +197,13 @@ fn open_logs(
     clock: Clock,
 ) -> Result<(LogManager, RecoveryReport), StartError> {
     let now_ms = clock.wall_ms();
+    let said = parking_lot::Mutex::new(Instant::now());
     let opened =
         LogManager::open(settings::log_manager(config), data_dirs, fs, now_ms, &|progress| {
-            if progress.recovering {
+            let mut said = said.lock();
+            let is_last = progress.done == progress.total;
+            if progress.recovering && (is_last || said.elapsed() >= PROGRESS_INTERVAL) {
+                *said = Instant::now();
                 tracing::info!(
                     partition = %progress.partition, dir = %progress.dir.display(),
                     "Recovered log {} of {}", progress.done, progress.total

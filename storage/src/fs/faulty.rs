@@ -20,6 +20,7 @@ pub enum Op {
     Read,
     SyncData,
     SyncDir,
+    SyncAll,
     SetLen,
     Rename,
     Remove,
@@ -169,6 +170,15 @@ impl Fs for FaultyFs {
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.check(Op::SyncDir, path)?;
         self.inner.sync_dir(path)
+    }
+
+    fn can_sync_all(&self) -> bool {
+        self.inner.can_sync_all()
+    }
+
+    fn sync_all(&self, path: &Path) -> io::Result<()> {
+        self.check(Op::SyncAll, path)?;
+        self.inner.sync_all(path)
     }
 
     fn space(&self, path: &Path) -> io::Result<DiskSpace> {

@@ -218,6 +218,22 @@ impl Fs for MemFs {
         Ok(())
     }
 
+    fn can_sync_all(&self) -> bool {
+        true
+    }
+
+    fn sync_all(&self, path: &Path) -> io::Result<()> {
+        for entry in self.list(path)? {
+            let path = path.join(&entry.name);
+            if entry.is_dir {
+                self.sync_all(&path)?;
+            } else {
+                self.open(&path, OpenMode::ReadWrite)?.sync_data()?;
+            }
+        }
+        self.sync_dir(path)
+    }
+
     fn space(&self, _path: &Path) -> io::Result<DiskSpace> {
         Ok(DiskSpace { total: SPACE_BYTES, usable: SPACE_BYTES })
     }

@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::UNIX_EPOCH;
 
 use super::{DirEntry, DiskSpace, File, Fs, Metadata, OpenMode};
@@ -78,6 +78,21 @@ impl Fs for RealFs {
     }
 
     fn sync_ahead(&self, path: &Path) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(fs::File::open(path)?)?)
+    }
+
+    /// `syncfs` tells of errors since Linux 5.8.
+    fn can_sync_all(&self) -> bool {
+        static CAN: OnceLock<bool> = OnceLock::new();
+        *CAN.get_or_init(|| {
+            let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+            let mut numbers = release.split(['.', '-']).map(|part| part.parse::<u32>());
+            let version = numbers.next().zip(numbers.next());
+            matches!(version, Some((Ok(major), Ok(minor))) if (major, minor) >= (5, 8))
+        })
+    }
+
+    fn sync_all(&self, path: &Path) -> io::Result<()> {
         Ok(rustix::fs::syncfs(fs::File::open(path)?)?)
     }
 

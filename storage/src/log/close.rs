@@ -7,8 +7,10 @@ use std::sync::atomic::Ordering;
 
 use thiserror::Error;
 
-use super::Log;
-use super::durable::NotDurable;
+use super::durable::{NotDurable, Plan};
+use super::{Log, Writer};
+use crate::fs::replace_file_unsynced;
+use crate::leader_epoch_cache::LEADER_EPOCH_CHECKPOINT;
 
 /// Why a log was not closed cleanly: it will be recovered at the next start.
 #[derive(Debug, Error)]
@@ -46,6 +48,48 @@ impl Log {
             self.recovery_point.store(writer.next_offset, Ordering::Release);
         }
         Ok(())
+    }
+
+    /// The first half of closing many logs at once: takes no more appends and writes everything
+    /// out, but syncs nothing. `None` if the log is closed already. The caller makes the whole log
+    /// directory durable and calls [`Log::end_close`] then.
+    pub(crate) fn begin_close(self: &Arc<Self>) -> Result<Option<Plan>, CloseError> {
+        let _no_sync = self.sync_lock.lock();
+        self.check_writable().map_err(NotDurable::from)?;
+        let mut writer = self.lock_writer();
+        if writer.closed {
+            return Ok(None);
+        }
+        writer.closed = true;
+        let plan = writer.plan_sync();
+        if self.is_on_disk(&writer) {
+            let written = self.write_out(&mut writer, &plan);
+            let failed = |source| CloseError::Io { log: self.topic_partition.to_string(), source };
+            written.map_err(failed)?;
+        }
+        Ok(Some(plan))
+    }
+
+    fn write_out(&self, writer: &mut Writer, plan: &Plan) -> io::Result<()> {
+        for segment in plan.rolled().iter().chain(&writer.unsealed) {
+            segment.seal(self.fs())?;
+        }
+        writer.unsealed.clear();
+        if writer.epochs_unwritten {
+            let path = self.path.join(LEADER_EPOCH_CHECKPOINT);
+            replace_file_unsynced(self.fs(), &path, &writer.epochs.encode())?;
+            writer.epochs_unwritten = false;
+        }
+        self.write_producer_snapshot(writer);
+        writer.active.write_indexes(self.fs()).map(drop)
+    }
+
+    /// The second half: everything that was written out is durable.
+    pub(crate) fn end_close(&self, plan: Plan) {
+        self.publish_durable(plan);
+        let mut writer = self.lock_writer();
+        writer.unsealed.clear();
+        self.recovery_point.store(writer.next_offset, Ordering::Release);
     }
 
     /// Takes no more appends and forgets the disk: the partition is being deleted. Those who wait

@@ -64,12 +64,20 @@ impl std::fmt::Debug for Waiters {
 }
 
 /// What a sync has to do, as it was when it began.
-pub(super) struct Plan {
+#[derive(Debug)]
+pub(crate) struct Plan {
     end: i64,
     rolled: Vec<Arc<Segment>>,
     active: Arc<Segment>,
     sync_names: bool,
     sync_dir: bool,
+}
+
+impl Plan {
+    /// Rolled segments whose bytes were not synced when it was made.
+    pub(super) fn rolled(&self) -> &[Arc<Segment>] {
+        &self.rolled
+    }
 }
 
 impl Log {
@@ -169,7 +177,7 @@ impl Log {
     }
 
     /// Tells all who wait that the log directory or the log has failed.
-    pub(super) fn fail_waiters(&self) -> NotDurable {
+    pub(crate) fn fail_waiters(&self) -> NotDurable {
         let error = match self.check_writable() {
             Err(error) => NotDurable::from(error),
             Ok(()) => Unwritable::Closed(self.topic_partition.clone()).into(),

@@ -58,6 +58,8 @@ pub struct OpenLog {
     pub durable_end: i64,
     /// The log directory was closed cleanly.
     pub clean_shutdown: bool,
+    /// The caller makes the whole log directory durable before the log is used.
+    pub sync_later: bool,
     pub now_ms: i64,
 }
 
@@ -132,9 +134,10 @@ impl Log {
         opening.find_segments(&names)?;
         opening.read_epochs();
         let next_offset = opening.next_offset()?;
-        let Opening { segments, mut epochs, epochs_changed, recovery, .. } = opening;
+        opening.epochs_changed |= opening.epochs.truncate_from_end(next_offset);
+        let epochs_written = opening.write_epochs()?;
+        let Opening { segments, epochs, recovery, .. } = opening;
         let start_offset = segments.first().map_or(0, |segment| segment.base_offset());
-        let cut = epochs.truncate_from_end(next_offset);
 
         let snapshots = producers::snapshot_offsets(&names);
         let producers = producers::load(
@@ -154,10 +157,13 @@ impl Log {
         let mut writer = Writer::new(active, next_offset);
         writer.producers = producers;
         writer.epochs = epochs;
-        writer.epochs_unwritten = epochs_changed || cut;
+        writer.epochs_unwritten = !epochs_written;
 
         let (partition, config) = (open.topic_partition.clone(), open.config.clone());
         let log = Arc::new(Self::assemble(context, partition, path, config, segments, writer));
+        if !epochs_written {
+            log.recovery_point.fetch_min(open.recovery_point, Ordering::AcqRel);
+        }
         log.start_at(open.log_start_offset)?;
         Ok((log, recovery))
     }

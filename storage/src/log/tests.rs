@@ -80,6 +80,7 @@ impl Disk {
             recovery_point: self.recovery_point,
             durable_end: self.durable_end,
             clean_shutdown: self.clean,
+            sync_later: false,
             now_ms: 0,
         };
         Log::open(self.context(), &open)

@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use super::delete::PendingRemoval;
 use super::folders::{Folder, classify};
+use super::parallel::for_each;
 use super::tick::TickSchedule;
 use super::{Entry, LogManager, LogManagerConfig, Logs, ManagedDir};
 use crate::checkpoint::offsets::{
@@ -89,6 +90,8 @@ struct DirWork<'a> {
     place: usize,
     dir: &'a ManagedDir,
     is_clean: bool,
+    /// What has been recovered is synced when all logs are open.
+    sync_later: bool,
     recovery_points: HashMap<TopicPartition, i64>,
     log_starts: HashMap<TopicPartition, i64>,
     folders: Mutex<VecDeque<(TopicPartition, PathBuf)>>,
@@ -219,13 +222,11 @@ impl ManagedDir {
             tracing::info!(dir = %path.display(), "Recovering: the last stop was not a clean one");
             report.recovered_dirs.push(path.to_owned());
         }
-        if !is_clean {
-            self.sync_ahead(folders.len());
-        }
         Some(DirWork {
             place,
             dir: self,
             is_clean,
+            sync_later: !is_clean && self.syncs_together(folders.len()),
             recovery_points,
             log_starts,
             total: folders.len(),
@@ -265,9 +266,13 @@ fn open_logs(
     thread::scope(|scope| {
         for dir in work {
             let workers = config.recovery_threads_per_data_dir.clamp(1, dir.total.max(1));
-            for _ in 0..workers {
-                scope.spawn(|| dir.run(&config.default_log_config, now_ms, progress, opened));
-            }
+            scope.spawn(move || {
+                let run = |()| dir.run(&config.default_log_config, now_ms, progress, opened);
+                for_each(vec![(); workers], workers, run);
+                if dir.sync_later && dir.dir.is_online() {
+                    dir.dir.sync_together();
+                }
+            });
         }
     });
 }
@@ -319,6 +324,7 @@ impl DirWork<'_> {
             recovery_point,
             durable_end: recovery_point,
             clean_shutdown: self.is_clean,
+            sync_later: self.sync_later,
             now_ms,
         };
         match Log::open(self.dir.context.clone(), &open) {

@@ -1,18 +1,17 @@
 //! The clean stop: everything durable, then the marker that says so.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 
-use parking_lot::Mutex;
-
+use super::parallel::for_each;
 use super::{LogManager, ManagedDir};
 use crate::clean_shutdown;
 use crate::log::Log;
+use crate::log::close::CloseError;
 
-/// Threads for each directory that close logs, at least. They wait for the disk most of the time,
-/// and a file system commits what several of them sync in one go.
+/// Threads for each directory that close logs, if there are as many logs. They wait for the disk
+/// most of the time, and a file system commits what several of them sync in one go.
 const CLOSE_THREADS_MIN: usize = 32;
 
 impl LogManager {
@@ -32,12 +31,7 @@ impl LogManager {
         let closed: Vec<bool> = thread::scope(|scope| {
             let by_dir = self.dirs.iter().zip(self.logs_by_dir());
             let threads: Vec<_> = by_dir
-                .map(|(dir, logs)| {
-                    scope.spawn(move || {
-                        dir.sync_ahead(logs.len());
-                        close_logs(&logs, workers)
-                    })
-                })
+                .map(|(dir, logs)| scope.spawn(move || close_logs(dir, logs, workers)))
                 .collect();
             threads.into_iter().map(|thread| thread.join().unwrap_or(false)).collect()
         });
@@ -81,24 +75,33 @@ impl LogManager {
     }
 }
 
-/// Closes all logs with several threads, since each may wait for the disk.
-fn close_logs(logs: &[Arc<Log>], workers: usize) -> bool {
-    let queue: Mutex<VecDeque<&Arc<Log>>> = Mutex::new(logs.iter().collect());
-    let work = || {
-        let mut clean = true;
-        loop {
-            // Taken out in a statement of its own: the lock is free while the log is closed.
-            let Some(log) = queue.lock().pop_front() else {
-                return clean;
-            };
-            if let Err(error) = log.close() {
-                tracing::error!(log = %log.topic_partition(), %error, "Log was not closed cleanly");
-                clean = false;
-            }
+/// Closes all logs of a directory. Returns whether all of them were.
+fn close_logs(dir: &ManagedDir, logs: Vec<Arc<Log>>, threads: usize) -> bool {
+    if !dir.syncs_together(logs.len()) {
+        let closed = for_each(logs, threads, |log| said(&log, log.close()).is_some());
+        return closed.into_iter().all(|closed| closed);
+    }
+    let count = logs.len();
+    let begun =
+        for_each(logs, threads, |log| said(&log, log.begin_close()).map(|plan| (log, plan)));
+    let begun: Vec<_> = begun.into_iter().flatten().collect();
+    let all_begun = begun.len() == count;
+    let synced = dir.sync_together();
+    for (log, plan) in begun {
+        match plan {
+            Some(plan) if synced => log.end_close(plan),
+            Some(_) => drop(log.fail_waiters()),
+            None => {}
         }
-    };
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers.max(1)).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().fold(true, |clean, thread| clean & thread.join().unwrap_or(false))
-    })
+    }
+    all_begun && synced
+}
+
+/// The result of closing a log, or a part of it. A failure is said.
+fn said<T>(log: &Log, closed: Result<T, CloseError>) -> Option<T> {
+    closed
+        .inspect_err(|error| {
+            tracing::error!(log = %log.topic_partition(), %error, "Log was not closed cleanly");
+        })
+        .ok()
 }

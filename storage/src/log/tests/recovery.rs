@@ -294,7 +294,10 @@ fn leftovers_are_removed_and_an_unfinished_compaction_is_refused() {
         crate::fs::replace_file(&disk.mem, &Disk::path().join(name), b"x").unwrap();
     }
     assert_eq!(disk.open().log_end_offset(), 10);
-    assert_eq!(disk.names(), ["00000000000000000000.log", "partition.metadata"]);
+    assert_eq!(
+        disk.names(),
+        ["00000000000000000000.log", "leader-epoch-checkpoint", "partition.metadata"]
+    );
     crate::fs::replace_file(&disk.mem, &Disk::path().join("0.log.swap"), b"x").unwrap();
     assert!(matches!(disk.try_open().unwrap_err(), OpenLogError::UnfinishedCompaction { .. }));
 }
@@ -331,4 +334,23 @@ fn a_log_that_ends_before_its_start_begins_there() {
     let log = disk.open();
     assert_eq!((log.log_start_offset(), log.log_end_offset()), (50, 50));
     assert_eq!(append(&log, &batch(1, 0)).base_offset, 50);
+}
+
+/// The next recovery begins behind the batches that these epochs were taken from.
+#[test]
+fn leader_epochs_found_by_a_recovery_survive_the_next_crash() {
+    let (mut disk, _) = killed();
+    let log = disk.open();
+    disk.recovery_point = log.recovery_point();
+    assert_eq!(disk.recovery_point, 10);
+    disk.mem.crash();
+    assert_eq!(disk.open().end_offset_for_epoch(2).end_offset, 6);
+
+    // Without room for them the recovery point stays back.
+    let (disk, _) = killed();
+    disk.faulty.add(Rule {
+        path_contains: "leader-epoch".to_owned(),
+        ..Rule::next(Op::Write, 1, Fault::NoSpace)
+    });
+    assert_eq!(disk.open().recovery_point(), 0);
 }
