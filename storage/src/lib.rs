@@ -14,6 +14,7 @@
 //! | [`producer_state`] | what a partition remembers of its idempotent producers |
 //! | [`log`] | one partition's log: append, read, roll, sync, recover, truncate, retention |
 //! | [`log_manager`] | all logs of a node, over its log directories |
+//! | [`repair`] | `barnabas storage repair`: cut what is damaged, keep what is cut |
 //! | [`inspect`], [`verify`] | reading all files without trusting them; `barnabas log verify` |
 //! | [`sealed_sums`] | size and CRC of each file of a sealed segment |
 //!
@@ -42,6 +43,7 @@ pub mod meta_properties;
 pub mod partition_metadata;
 pub mod producer_state;
 pub mod random_id;
+pub mod repair;
 pub mod sealed_sums;
 mod segment;
 pub mod topic_partition;

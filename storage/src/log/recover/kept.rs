@@ -30,9 +30,25 @@ pub(crate) struct Kept {
     bytes: u64,
     /// Bytes that were cut off and are not kept, and why.
     lost: Option<(u64, String)>,
+    /// Not only [`TAIL_BYTES_MAX`].
+    keeps_everything: bool,
 }
 
 impl Kept {
+    /// Keeps bytes for somebody who has asked for the cut.
+    pub(crate) fn of_everything() -> Self {
+        Self { keeps_everything: true, ..Self::default() }
+    }
+
+    /// Whether there was no room for some bytes.
+    pub(crate) fn is_incomplete(&self) -> bool {
+        self.lost.is_some()
+    }
+
+    pub(crate) fn into_files(self) -> Vec<PathBuf> {
+        self.files
+    }
+
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -48,7 +64,8 @@ impl Kept {
         end: u64,
     ) -> io::Result<()> {
         let used = end_of_content(log, start, end)?;
-        let kept_end = used.min(start + TAIL_BYTES_MAX);
+        let bytes_max = if self.keeps_everything { u64::MAX } else { TAIL_BYTES_MAX };
+        let kept_end = used.min(start.saturating_add(bytes_max));
         if kept_end == start {
             return Ok(());
         }
