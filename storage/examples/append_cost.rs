@@ -28,6 +28,7 @@ fn main() {
 
 fn log(dir: &std::path::Path, name: &str) -> Arc<Log> {
     let context = LogContext {
+        open_files: storage::OpenFiles::default(),
         fs: Arc::new(RealFs),
         dir: Arc::new(LogDir::new(dir)),
         sync_queue: SyncQueue::new(),

@@ -40,10 +40,9 @@ pub(crate) enum Index<E> {
 impl<E: IndexEntry> Index<E> {
     pub(crate) const EMPTY: Self = Self::Memory(Vec::new());
 
-    /// Opens the index file of a sealed segment. `InvalidData` when its size is not a multiple of
+    /// The index of a sealed segment. `InvalidData` when the size of its file is not a multiple of
     /// the entry size.
-    pub(crate) fn open(fs: &dyn Fs, path: &Path) -> io::Result<Self> {
-        let file = fs.open(path, OpenMode::Read)?;
+    pub(crate) fn open(file: Arc<dyn File>, path: &Path) -> io::Result<Self> {
         let len = file.len()?;
         if len % E::BYTES as u64 != 0 {
             let text = format!(
@@ -83,7 +82,8 @@ impl<E: IndexEntry> Index<E> {
         Ok(Some(file))
     }
 
-    /// Gives up the copy in memory after [`Index::write_out`] has put it into `file`.
+    /// Gives up the copy in memory after [`Index::write_out`] has put it into its file, which
+    /// `file` reads.
     pub(crate) fn seal(&mut self, file: Arc<dyn File>) {
         if let Self::Memory(entries) = self {
             let entries = entries.len();

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`fs`] | the disk seam: real, in memory, faulty |
 //! | [`log_dir`] | one log directory's health: online, out of space, failed |
+//! | `open_files` | the descriptors of segments, within a budget |
 //! | [`topic_partition`], [`log_config`] | names and settings |
 //! | [`checkpoint`], [`clean_shutdown`] | Kafka's checkpoint files, the marker of a clean stop |
 //! | [`data_dirs`] | the start of a node's directories: locked, checked, formatted |
@@ -40,6 +41,7 @@ pub mod log_config;
 pub mod log_dir;
 pub mod log_manager;
 pub mod meta_properties;
+mod open_files;
 pub mod partition_metadata;
 pub mod producer_state;
 pub mod random_id;
@@ -64,5 +66,6 @@ pub use log_dir::LogDir;
 pub use log_manager::{
     CreateLogError, LogManager, LogManagerConfig, Placement, RecoveryReport, TickReport,
 };
+pub use open_files::OpenFiles;
 pub use segment::SegmentError;
 pub use topic_partition::TopicPartition;

@@ -59,7 +59,9 @@ use crate::fs::Fs;
 use crate::leader_epoch_cache::{EpochEndOffset, EpochEntry, LeaderEpochCache};
 use crate::log_config::LogConfig;
 use crate::log_dir::LogDir;
+use crate::open_files::OpenFiles;
 use crate::producer_state::{ProducerStateEntry, ProducerStateManager};
+use crate::segment::kept::SegmentDir;
 use crate::segment::{Segment, SegmentError};
 use crate::topic_partition::TopicPartition;
 use durable::Waiters;
@@ -72,6 +74,8 @@ use sync_queue::{QueueState, SyncQueue};
 pub struct LogContext {
     pub fs: Arc<dyn Fs>,
     pub dir: Arc<LogDir>,
+    /// The descriptors that segments may keep, those of other directories included.
+    pub open_files: OpenFiles,
     pub sync_queue: SyncQueue,
     /// `producer.id.expiration.ms`.
     pub producer_id_expiration_ms: i64,
@@ -84,6 +88,7 @@ pub type OnVisible = Arc<dyn Fn(&TopicPartition) + Send + Sync>;
 pub struct Log {
     topic_partition: TopicPartition,
     path: Arc<Path>,
+    segment_dir: Arc<SegmentDir>,
     /// For `partition.metadata`, of a log that was made by this process.
     new_topic_id: Option<Uuid>,
     context: LogContext,
@@ -189,10 +194,12 @@ impl Log {
         config: LogConfig,
     ) -> Arc<Self> {
         let path: Arc<Path> = Arc::from(path);
-        let active = Arc::new(Segment::new(Arc::clone(&path), 0));
+        let segment_dir = SegmentDir::new(&context, &path);
+        let active = Arc::new(Segment::new(Arc::clone(&segment_dir), 0));
         let mut writer = Writer::new(Arc::clone(&active), 0);
         writer.dir_unsynced = true;
-        let mut log = Self::assemble(context, topic_partition, path, config, vec![active], writer);
+        let mut log =
+            Self::assemble(context, topic_partition, segment_dir, config, vec![active], writer);
         log.new_topic_id = Some(topic_id);
         Arc::new(log)
     }
@@ -201,7 +208,7 @@ impl Log {
     fn assemble(
         context: LogContext,
         topic_partition: TopicPartition,
-        path: Arc<Path>,
+        segment_dir: Arc<SegmentDir>,
         config: LogConfig,
         segments: Vec<Arc<Segment>>,
         mut writer: Writer,
@@ -213,7 +220,8 @@ impl Log {
         let first_unstable = writer.first_unstable();
         Self {
             topic_partition,
-            path,
+            path: Arc::clone(segment_dir.path()),
+            segment_dir,
             new_topic_id: None,
             context,
             config: ArcSwap::from_pointee(config),
@@ -287,6 +295,21 @@ impl Log {
     /// indexes and leader epochs included. It goes into `recovery-point-offset-checkpoint`.
     pub fn recovery_point(&self) -> i64 {
         self.recovery_point.load(Ordering::Acquire)
+    }
+
+    /// Looks at the row of segments, and again if that failed and the row is another by now: the
+    /// files of segments that have left it cannot be opened any more.
+    fn look_at_segments<T, E>(
+        &self,
+        look: impl Fn(&[Arc<Segment>]) -> Result<T, E>,
+    ) -> Result<T, E> {
+        loop {
+            let segments = self.segments.load();
+            let found = look(&segments);
+            if found.is_ok() || Arc::ptr_eq(&segments, &self.segments.load()) {
+                return found;
+            }
+        }
     }
 
     /// Bytes of all segments.

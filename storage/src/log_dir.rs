@@ -91,7 +91,7 @@ pub fn is_out_of_space(error: &io::Error) -> bool {
 }
 
 /// True for EMFILE and ENFILE: nothing is wrong with the disk.
-fn is_out_of_descriptors(error: &io::Error) -> bool {
+pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
     let errno = rustix::io::Errno::from_io_error(error);
     matches!(errno, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
 }

@@ -47,6 +47,7 @@ use crate::dir_lock::DirLock;
 use crate::fs::Fs;
 use crate::log::sync_queue::SyncThreads;
 use crate::log::{Log, LogContext};
+use crate::open_files::OpenFiles;
 use crate::{LogConfig, LogDir, TopicPartition};
 use checkpoint::WrittenCheckpoints;
 use delete::PendingRemoval;
@@ -71,6 +72,8 @@ pub struct LogManagerConfig {
     pub recovery_threads_per_data_dir: usize,
     /// Threads for each log directory that sync what is appended.
     pub sync_threads_per_data_dir: usize,
+    /// Files of segments that are kept open, over all directories.
+    pub open_files_max: usize,
     /// `log.flush.offset.checkpoint.interval.ms`.
     pub recovery_point_checkpoint_interval_ms: i64,
     /// `log.flush.start.offset.checkpoint.interval.ms`.
@@ -87,6 +90,7 @@ impl Default for LogManagerConfig {
             default_log_config: LogConfig::default(),
             recovery_threads_per_data_dir: 2,
             sync_threads_per_data_dir: 4,
+            open_files_max: usize::MAX,
             recovery_point_checkpoint_interval_ms: 60_000,
             log_start_checkpoint_interval_ms: 60_000,
             retention_check_interval_ms: 300_000,
@@ -101,6 +105,7 @@ pub struct LogManager {
     config: LogManagerConfig,
     dirs: Vec<ManagedDir>,
     logs: RwLock<Logs>,
+    open_files: OpenFiles,
     schedule: Mutex<TickSchedule>,
     ticker: Mutex<Option<Ticker>>,
     closed: AtomicBool,
@@ -206,6 +211,11 @@ impl LogManager {
     pub fn directory_id(&self, partition: &TopicPartition) -> Option<Uuid> {
         let dir = self.logs.read().by_partition.get(partition)?.dir;
         self.dirs.get(dir)?.directory_id
+    }
+
+    /// The files of segments that are open now.
+    pub fn open_files(&self) -> &OpenFiles {
+        &self.open_files
     }
 
     /// All logs, in no particular order.

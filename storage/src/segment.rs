@@ -4,11 +4,12 @@
 //! lock sees to that); any number of readers read at the same time. Readers may read `size` bytes
 //! and no more: it is published after the bytes have been written.
 //!
-//! A segment has no file until the first append, and opens the file of an old segment when it is
-//! first asked for, so that many partitions cost little.
+//! A segment has no file until the first append, and its files are open only while they are used,
+//! so that many partitions cost little (see [`kept`]).
 
 pub(crate) mod aborted;
 pub(crate) mod files;
+pub(crate) mod kept;
 pub(crate) mod recover;
 pub(crate) mod scan;
 pub(crate) mod search;
@@ -16,7 +17,7 @@ pub(crate) mod search;
 mod tests;
 
 use std::io::{self, IoSlice};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -29,8 +30,10 @@ use crate::index::offset::OffsetEntry;
 use crate::index::time::TimeEntry;
 use crate::index::txn::AbortedTxn;
 use crate::index::{Index, IndexEntry};
+use crate::open_files::{Handle, OpenFile};
 use aborted::Aborted;
 use files::{LOG_SUFFIX, OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX};
+use kept::{KeptFile, SegmentDir, SegmentFiles};
 
 /// "No timestamp", as in record batches.
 pub(crate) const NO_TIMESTAMP: i64 = -1;
@@ -80,8 +83,10 @@ impl From<&BatchHeader> for BatchFacts {
 #[derive(Debug)]
 pub(crate) struct Segment {
     base_offset: i64,
-    dir: Arc<Path>,
-    log: OnceLock<Arc<dyn File>>,
+    files: Arc<SegmentFiles>,
+    log: Handle,
+    /// The `.log` file of a segment that was pinned.
+    _pinned: OnceLock<Arc<OpenFile>>,
     /// The `.log` file is there, open or not.
     has_file: AtomicBool,
     /// Bytes of whole batches in the `.log` file.
@@ -161,11 +166,12 @@ pub(crate) fn relative(base_offset: i64, offset: i64) -> Option<u32> {
 
 impl Segment {
     /// A segment without files: they come with the first append.
-    pub(crate) fn new(dir: Arc<Path>, base_offset: i64) -> Self {
+    pub(crate) fn new(dir: Arc<SegmentDir>, base_offset: i64) -> Self {
         Self {
             base_offset,
-            dir,
-            log: OnceLock::new(),
+            files: SegmentFiles::new(dir, base_offset),
+            log: Handle::default(),
+            _pinned: OnceLock::new(),
             has_file: AtomicBool::new(false),
             size: AtomicU64::new(0),
             created_ms: OnceLock::new(),
@@ -175,9 +181,13 @@ impl Segment {
     }
 
     /// A segment that was found on the disk. Nothing is opened or checked yet.
-    pub(crate) fn existing(fs: &dyn Fs, dir: Arc<Path>, base_offset: i64) -> io::Result<Self> {
-        let metadata = fs.metadata(&files::path(&dir, base_offset, LOG_SUFFIX))?;
+    pub(crate) fn existing(
+        fs: &dyn Fs,
+        dir: Arc<SegmentDir>,
+        base_offset: i64,
+    ) -> io::Result<Self> {
         let mut segment = Self::new(dir, base_offset);
+        let metadata = fs.metadata(&segment.path(LOG_SUFFIX))?;
         segment.size = AtomicU64::new(metadata.len);
         segment.has_file = AtomicBool::new(true);
         segment.indexes = RwLock::new(Indexes::empty(base_offset, false));
@@ -195,7 +205,7 @@ impl Segment {
     }
 
     pub(crate) fn path(&self, suffix: &str) -> PathBuf {
-        files::path(&self.dir, self.base_offset, suffix)
+        self.files.path(suffix)
     }
 
     /// The `.log` file, opened now if it was not. Whoever holds it may go on with it, whatever
@@ -207,10 +217,32 @@ impl Segment {
     /// As [`Segment::file`].
     pub(crate) fn open(&self, fs: &dyn Fs) -> io::Result<Arc<dyn File>> {
         if let Some(file) = self.log.get() {
-            return Ok(Arc::clone(file));
+            return Ok(file);
         }
-        let file = fs.open(&self.path(LOG_SUFFIX), OpenMode::ReadWrite)?;
-        Ok(Arc::clone(self.log.get_or_init(|| file)))
+        let open = || fs.open(&self.path(LOG_SUFFIX), OpenMode::ReadWrite);
+        Ok(self.files.open(&self.log, &open)?)
+    }
+
+    /// Opens what readers need and keeps it for them: the files are about to lose their names,
+    /// and others may get these, while the segment is still in the log's row.
+    #[cfg_attr(not(test), expect(dead_code, reason = "what replaces segments calls it"))]
+    pub(crate) fn pin(&self, fs: &dyn Fs) -> Result<(), SegmentError> {
+        let open = || fs.open(&self.path(LOG_SUFFIX), OpenMode::ReadWrite);
+        let failed = |error| self.io_error(error);
+        let file = self.files.open(&self.log, &open).map_err(failed)?;
+        self._pinned.get_or_init(|| file);
+        drop(self.indexes(fs)?);
+        let mut indexes = self.indexes.write();
+        indexes.offsets = indexes.offsets.to_memory().map_err(failed)?;
+        indexes.times = indexes.times.to_memory().map_err(failed)?;
+        Ok(())
+    }
+
+    /// Opens nothing from now on: the files are about to lose their names, and the segment has
+    /// left the log's row. Whoever has a file open goes on with it.
+    pub(crate) fn retire(&self) {
+        self.files.retire();
+        self.log.close();
     }
 
     /// Whether the `.log` file is there, open or not. It comes with the first append.
@@ -223,10 +255,12 @@ impl Segment {
         if self.has_file() {
             return Ok(false);
         }
-        let file = fs.open(&self.path(LOG_SUFFIX), OpenMode::Create)?;
-        // A leftover of an earlier log under the same name must not shine through.
-        file.set_len(self.size())?;
-        self.log.get_or_init(|| file);
+        self.files.open(&self.log, &|| {
+            let file = fs.open(&self.path(LOG_SUFFIX), OpenMode::Create)?;
+            // A leftover of an earlier log under the same name must not shine through.
+            file.set_len(self.size())?;
+            Ok(file)
+        })?;
         self.has_file.store(true, Ordering::Release);
         Ok(true)
     }
@@ -309,7 +343,7 @@ impl Segment {
     }
 
     fn load_indexes(&self, fs: &dyn Fs) -> Result<Indexes, SegmentError> {
-        let read = self.read_indexes(fs).map_err(|error| error.to_string());
+        let read = self.read_indexes().map_err(|error| error.to_string());
         let checked = read.and_then(|indexes| self.check_indexes(fs, &indexes).map(|()| indexes));
         match checked {
             Ok(indexes) => Ok(indexes),
@@ -321,15 +355,24 @@ impl Segment {
         }
     }
 
-    fn read_indexes(&self, fs: &dyn Fs) -> io::Result<Indexes> {
+    fn read_indexes(&self) -> io::Result<Indexes> {
         let mut indexes = Indexes::empty(self.base_offset, true);
-        indexes.offsets = Index::open(fs, &self.path(OFFSET_INDEX_SUFFIX))?;
-        indexes.times = Index::open(fs, &self.path(TIME_INDEX_SUFFIX))?;
+        indexes.offsets = self.read_index(OFFSET_INDEX_SUFFIX)?;
+        indexes.times = self.read_index(TIME_INDEX_SUFFIX)?;
         if let Some(last) = indexes.times.last()? {
             let offset = self.base_offset + i64::from(last.relative_offset);
             indexes.max_timestamp = TimestampOffset { timestamp: last.timestamp, offset };
         }
         Ok(indexes)
+    }
+
+    fn read_index<E: IndexEntry>(&self, suffix: &'static str) -> io::Result<Index<E>> {
+        Index::open(self.kept(suffix), &self.path(suffix))
+    }
+
+    /// A file that opens itself when it is read.
+    pub(super) fn kept(&self, suffix: &'static str) -> Arc<dyn File> {
+        Arc::new(KeptFile::new(&self.files, suffix))
     }
 
     /// Whether the last entries fit the batches behind them. They do not if the files are older
@@ -371,12 +414,12 @@ impl Segment {
     /// it. None if they are on the disk already, or nothing was ever written.
     pub(crate) fn seal(&self, fs: &dyn Fs) -> io::Result<Option<Vec<Arc<dyn File>>>> {
         let files = self.write_indexes(fs)?;
-        if let Some([offsets, times, aborted @ ..]) = files.as_deref() {
+        if let Some([_, _, aborted @ ..]) = files.as_deref() {
             let mut indexes = self.indexes.write();
-            indexes.offsets.seal(Arc::clone(offsets));
-            indexes.times.seal(Arc::clone(times));
-            for file in aborted {
-                self.seal_aborted(Arc::clone(file));
+            indexes.offsets.seal(self.kept(OFFSET_INDEX_SUFFIX));
+            indexes.times.seal(self.kept(TIME_INDEX_SUFFIX));
+            if !aborted.is_empty() {
+                self.seal_aborted(self.kept(TXN_INDEX_SUFFIX));
             }
         }
         Ok(files)
@@ -414,10 +457,7 @@ impl Segment {
 
     /// Makes the bytes durable that this process had written before the call.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        match self.log.get() {
-            Some(file) => file.sync_data(),
-            None => Ok(()),
-        }
+        self.log.sync()
     }
 
     /// Makes all bytes of the file durable, also what an earlier process has written.

@@ -7,6 +7,7 @@ use crate::config::BrokerConfig;
 use crate::net::NetSettings;
 use crate::net::budget::MemoryBudget;
 use crate::net::quota::ConnectionLimits;
+use crate::net::rlimit;
 use controller::ControllerConfig;
 use storage::{DataDirsConfig, LogManagerConfig};
 
@@ -75,6 +76,7 @@ pub(super) fn log_manager(config: &BrokerConfig) -> LogManagerConfig {
         recovery_point_checkpoint_interval_ms: ms(storage.log_flush_offset_checkpoint_interval_ms),
         log_start_checkpoint_interval_ms: ms(storage.log_flush_start_offset_checkpoint_interval_ms),
         retention_check_interval_ms: ms(storage.log_retention_check_interval_ms),
+        open_files_max: rlimit::segment_files_max(),
         producer_id_expiration_ms: config.producers.producer_id_expiration_ms,
         ..LogManagerConfig::default()
     }

@@ -35,11 +35,16 @@ impl IndexEntry for OffsetEntry {
 mod tests {
     use super::super::Index;
     use super::*;
-    use crate::fs::{MemFs, read_file};
+    use crate::fs::{Fs, MemFs, OpenMode, read_file};
+    use std::io;
     use std::path::Path;
 
     fn entry(relative_offset: u32, position: u32) -> OffsetEntry {
         OffsetEntry { relative_offset, position }
+    }
+
+    fn open(fs: &MemFs, path: &Path) -> io::Result<Index<OffsetEntry>> {
+        Index::open(fs.open(path, OpenMode::Read)?, path)
     }
 
     #[test]
@@ -67,7 +72,7 @@ mod tests {
         let bytes = read_file(&fs, path, 100).unwrap();
         assert_eq!(&bytes[16..], [0, 0, 0, 20, 0, 1, 0x11, 0x70]);
 
-        let mut again = Index::<OffsetEntry>::open(&fs, path).unwrap().to_memory().unwrap();
+        let mut again = open(&fs, path).unwrap().to_memory().unwrap();
         again.retain_front(|entry| entry.position < 300);
         assert_eq!((again.len(), again.last().unwrap()), (1, Some(entry(4, 100))));
     }
@@ -77,7 +82,7 @@ mod tests {
         let fs = MemFs::new();
         let path = Path::new("/x.index");
         crate::fs::replace_file(&fs, path, &[0; 9]).unwrap();
-        let error = Index::<OffsetEntry>::open(&fs, path).unwrap_err();
+        let error = open(&fs, path).unwrap_err();
         assert!(error.to_string().contains("/x.index has 9 bytes"), "{error}");
     }
 }

@@ -99,6 +99,10 @@ impl Log {
         self.lock_writer().closed = true;
         // Not `fail`: nothing is wrong, so nothing is said.
         let _ = self.failed.set("the partition was deleted".to_owned());
+        // The folder may soon be that of another topic.
+        for segment in self.segments.load().iter() {
+            segment.retire();
+        }
         self.fail_waiters();
     }
 }

@@ -97,13 +97,16 @@ impl Log {
         upper_bound: i64,
         min_one_batch: bool,
     ) -> Result<Slices, ReadError> {
-        let read = self.read_regions(offset, max_bytes, upper_bound, min_one_batch);
+        let read = self.look_at_segments(|segments| {
+            self.read_from(segments, offset, max_bytes, upper_bound, min_one_batch)
+        });
         read.map(|(slices, _)| slices)
     }
 
-    /// As [`Log::read`], and where it ended, unless nothing was found.
-    pub(super) fn read_regions(
+    /// As [`Log::read`], in a row of segments, and where it ended, unless nothing was found.
+    pub(super) fn read_from(
         &self,
+        segments: &[Arc<Segment>],
         offset: i64,
         max_bytes: usize,
         upper_bound: i64,
@@ -123,14 +126,13 @@ impl Log {
         }
         let mut read_end = None;
 
-        let segments = self.segments.load();
         let after = segments.partition_point(|segment| segment.base_offset() <= offset);
         let Some(start) = after.checked_sub(1) else {
             // Retention was faster: the segment has gone since the check above.
             return Err(out_of_range);
         };
         let mut room = max_bytes as u64;
-        for (segment, next_base) in with_next_base(&segments, start) {
+        for (segment, next_base) in with_next_base(segments, start) {
             if segment.base_offset() >= bound {
                 break;
             }

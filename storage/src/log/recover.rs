@@ -36,6 +36,7 @@ use crate::fs::{Fs, read_file};
 use crate::leader_epoch_cache::{LEADER_EPOCH_CHECKPOINT, LeaderEpochCache};
 use crate::log_config::LogConfig;
 use crate::segment::files::{LOG_SUFFIX, base_offset};
+use crate::segment::kept::SegmentDir;
 use crate::segment::{Segment, SegmentError};
 use crate::topic_partition::TopicPartition;
 
@@ -106,6 +107,7 @@ pub enum OpenLogError {
 struct Opening<'a> {
     fs: &'a dyn Fs,
     open: &'a OpenLog,
+    segment_dir: Arc<SegmentDir>,
     path: Arc<Path>,
     segments: Vec<Arc<Segment>>,
     epochs: LeaderEpochCache,
@@ -124,6 +126,7 @@ impl Log {
         let mut opening = Opening {
             fs: &*fs,
             open,
+            segment_dir: SegmentDir::new(&context, &path),
             path: Arc::clone(&path),
             segments: Vec::new(),
             epochs: LeaderEpochCache::new(),
@@ -136,7 +139,7 @@ impl Log {
         let next_offset = opening.next_offset()?;
         opening.epochs_changed |= opening.epochs.truncate_from_end(next_offset);
         let epochs_written = opening.write_epochs()?;
-        let Opening { segments, epochs, recovery, .. } = opening;
+        let Opening { segment_dir, segments, epochs, recovery, .. } = opening;
         let start_offset = segments.first().map_or(0, |segment| segment.base_offset());
 
         let snapshots = producers::snapshot_offsets(&names);
@@ -151,7 +154,7 @@ impl Log {
         )?;
         let active = match segments.last() {
             Some(active) => Arc::clone(active),
-            None => Arc::new(Segment::new(Arc::clone(&path), start_offset)),
+            None => Arc::new(Segment::new(Arc::clone(&segment_dir), start_offset)),
         };
         let segments = if segments.is_empty() { vec![Arc::clone(&active)] } else { segments };
         let mut writer = Writer::new(active, next_offset);
@@ -160,7 +163,8 @@ impl Log {
         writer.epochs_unwritten = !epochs_written;
 
         let (partition, config) = (open.topic_partition.clone(), open.config.clone());
-        let log = Arc::new(Self::assemble(context, partition, path, config, segments, writer));
+        let log =
+            Arc::new(Self::assemble(context, partition, segment_dir, config, segments, writer));
         if !epochs_written {
             log.recovery_point.fetch_min(open.recovery_point, Ordering::AcqRel);
         }
@@ -199,7 +203,7 @@ impl Opening<'_> {
     /// The names are sorted, and so are the segments.
     fn find_segments(&mut self, names: &[String]) -> Result<(), OpenLogError> {
         for base in names.iter().filter_map(|name| base_offset(name, LOG_SUFFIX)) {
-            let segment = Segment::existing(self.fs, Arc::clone(&self.path), base)
+            let segment = Segment::existing(self.fs, Arc::clone(&self.segment_dir), base)
                 .map_err(|error| self.io_error(&self.path, error))?;
             self.segments.push(Arc::new(segment));
         }

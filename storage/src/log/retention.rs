@@ -24,6 +24,14 @@ pub(super) struct DeletedFiles {
     paths: Vec<PathBuf>,
 }
 
+/// What retention wants to delete, as it was when that was judged.
+#[derive(Debug)]
+struct Deletable {
+    /// The first ones of the log's row.
+    segments: Vec<Arc<Segment>>,
+    end_offset: i64,
+}
+
 /// Why segments were not deleted.
 #[derive(Debug, Error)]
 pub enum RetentionError {
@@ -76,17 +84,33 @@ impl Log {
     /// superfluous. Returns how many. Only what readers may see is deleted.
     pub fn delete_old_segments(self: &Arc<Self>, now_ms: i64) -> Result<usize, RetentionError> {
         let config = self.config.load();
-        let count = self.count_deletable(&config, now_ms)?;
-        if count == 0 {
+        let deletable = self.deletable(&config, now_ms)?;
+        if deletable.segments.is_empty() {
             return Ok(0);
         }
+        self.delete(&deletable, now_ms, config.file_delete_delay_ms)
+    }
+
+    fn delete(
+        self: &Arc<Self>,
+        deletable: &Deletable,
+        now_ms: i64,
+        delay_ms: i64,
+    ) -> Result<usize, RetentionError> {
+        let count = deletable.segments.len();
         // A sync under way would write the indexes of what goes, and a partition that is deleted
         // and made again at the same time would have its new files renamed.
         let _no_sync = self.sync_lock.lock();
         let mut writer = self.lock_to_write()?;
         let segments = Vec::clone(&self.segments.load());
-        let count = count.min(segments.len());
-        if count == segments.len() {
+        let same = segments.iter().zip(&deletable.segments).filter(|(a, b)| Arc::ptr_eq(a, b));
+        let all = count == segments.len();
+        if same.count() < count || all && writer.next_offset != deletable.end_offset {
+            // A truncation, a compaction or an append to what was judged has come between: the
+            // next check judges anew.
+            return Ok(0);
+        }
+        if all {
             // The active one goes too: a new one takes its place.
             self.roll_locked(&mut writer);
             // Its name holds the next offset: it must be there before the others go.
@@ -106,43 +130,68 @@ impl Log {
         drop(writer);
         for segment in old {
             tracing::info!(log = %self.topic_partition, %segment, "Deleting segment");
-            let delay_ms = config.file_delete_delay_ms;
             let deleted = self.delete_later(segment, now_ms.saturating_add(delay_ms));
             deleted.map_err(|source| self.retention_error(source))?;
         }
         Ok(old.len())
     }
 
-    /// The number of segments at the front that may go.
-    fn count_deletable(&self, config: &LogConfig, now_ms: i64) -> Result<usize, SegmentError> {
+    /// The segments at the front that may go. Kafka asks for the log's start, the size and the age
+    /// one after the other, each time from the front; that comes to the same.
+    fn deletable(&self, config: &LogConfig, now_ms: i64) -> Result<Deletable, SegmentError> {
+        self.look_at_segments(|segments| self.deletable_of(segments, config, now_ms))
+    }
+
+    fn deletable_of(
+        &self,
+        segments: &[Arc<Segment>],
+        config: &LogConfig,
+        now_ms: i64,
+    ) -> Result<Deletable, SegmentError> {
         let end = self.end.load();
-        let segments = self.segments.load();
         let (start_offset, visible_end) = (self.log_start_offset(), self.visible_end());
         let delete = config.cleanup_policy.delete;
         let mut excess = match u64::try_from(config.retention_bytes) {
-            Ok(limit) if delete => self.size().saturating_sub(limit),
-            _ => 0,
+            Ok(limit) if delete => self.size().checked_sub(limit),
+            _ => None,
         };
-        let mut count = 0;
-        for (segment, next_base) in with_next_base(&segments, 0) {
+        let mut deletable = Deletable { segments: Vec::new(), end_offset: end.offset };
+        for (segment, next_base) in with_next_base(segments, 0) {
             let end_offset = next_base.unwrap_or(end.offset);
             let is_empty_active = next_base.is_none() && segment.size() == 0;
             if end_offset > visible_end || is_empty_active {
                 break;
             }
             let before_start = next_base.is_some_and(|next| next <= start_offset);
-            let too_much = excess > 0 && excess >= segment.size();
-            let too_old = delete
-                && config.retention_ms >= 0
-                && now_ms.saturating_sub(segment.largest_timestamp(self.fs())?)
-                    > config.retention_ms;
-            if !(before_start || too_much || too_old) {
+            let left = excess.and_then(|excess| excess.checked_sub(segment.size()));
+            let too_much = left.is_some();
+            if !(before_start || too_much || delete && self.is_too_old(segment, config, now_ms)?) {
                 break;
             }
-            excess = excess.saturating_sub(segment.size());
-            count += 1;
+            excess = left;
+            deletable.segments.push(Arc::clone(segment));
         }
-        Ok(count)
+        Ok(deletable)
+    }
+
+    /// By the records' own times; a time in the future keeps a segment until it is past.
+    fn is_too_old(
+        &self,
+        segment: &Segment,
+        config: &LogConfig,
+        now_ms: i64,
+    ) -> Result<bool, SegmentError> {
+        if config.retention_ms < 0 {
+            return Ok(false);
+        }
+        let newest_ms = segment.largest_timestamp(self.fs())?;
+        if newest_ms > now_ms {
+            tracing::warn!(
+                log = %self.topic_partition, %segment, newest_ms,
+                "Segment has records of the future: it is not deleted before they are old"
+            );
+        }
+        Ok(now_ms.saturating_sub(newest_ms) > config.retention_ms)
     }
 
     fn retention_error(&self, source: io::Error) -> RetentionError {
@@ -167,6 +216,7 @@ impl Log {
     }
 
     fn delete_later(&self, segment: &Segment, due_ms: i64) -> io::Result<()> {
+        segment.retire();
         let mut renamed = Vec::new();
         for path in self.files_of(segment)? {
             let mut to = path.as_os_str().to_owned();
@@ -197,6 +247,7 @@ impl Log {
 
     /// Removes a segment's files at once.
     pub(super) fn remove_files(&self, segment: &Segment) -> io::Result<()> {
+        segment.retire();
         for path in self.files_of(segment)? {
             self.fs().remove_file(&path)?;
         }

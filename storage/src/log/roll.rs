@@ -72,7 +72,7 @@ impl Log {
             assert_eq!(old.size(), 0, "a segment with batches ends after its base offset");
             return;
         }
-        let new = Arc::new(Segment::new(Arc::clone(&self.path), next_offset));
+        let new = Arc::new(Segment::new(Arc::clone(&self.segment_dir), next_offset));
         let mut segments = Vec::clone(&self.segments.load());
         if old.size() == 0 {
             // Nothing was ever written at its base offset, and nothing will be.

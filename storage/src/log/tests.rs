@@ -3,6 +3,7 @@
 mod basics;
 mod durability;
 mod faults;
+mod handles;
 mod model;
 mod recovery;
 mod transactions;
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use protocol_codec::records::{BatchBuilder, ValidatedBatch, split_batches};
 
 use super::*;
-use crate::fs::{FaultyFs, MemFs};
+use crate::fs::{FaultyFs, Fs, MemFs, OpenMode};
 use crate::log::append::{AppendError, Appended, RequiredAcks};
 use crate::log::recover::{LogRecovery, OpenLog, OpenLogError};
 
@@ -22,6 +23,7 @@ use crate::log::recover::{LogRecovery, OpenLog, OpenLogError};
 struct Disk {
     mem: MemFs,
     faulty: FaultyFs,
+    open_files: OpenFiles,
     config: LogConfig,
     recovery_point: i64,
     durable_end: i64,
@@ -36,9 +38,11 @@ impl Disk {
         mem.sync_dir(Path::new("/")).unwrap();
         let faulty = FaultyFs::new(Arc::new(mem.clone()));
         let config = LogConfig { index_interval_bytes: 300, ..LogConfig::default() };
+        let open_files = OpenFiles::default();
         Self {
             mem,
             faulty,
+            open_files,
             config,
             recovery_point: 0,
             durable_end: 0,
@@ -57,6 +61,7 @@ impl Disk {
         LogContext {
             fs: Arc::new(self.faulty.clone()),
             dir: Arc::new(LogDir::new("/logs")),
+            open_files: self.open_files.clone(),
             sync_queue: SyncQueue::new(),
             producer_id_expiration_ms: 1_000_000,
         }

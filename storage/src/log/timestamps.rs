@@ -1,5 +1,7 @@
 //! Finding offsets by timestamp, exactly: down to the record, through compression.
 
+use std::sync::Arc;
+
 use protocol_codec::records::{Batch, TimestampAndOffset};
 
 use super::Log;
@@ -29,10 +31,17 @@ impl Log {
         &self,
         timestamp: i64,
     ) -> Result<Option<FoundOffset>, SegmentError> {
+        self.look_at_segments(|segments| self.offset_in(segments, timestamp))
+    }
+
+    fn offset_in(
+        &self,
+        segments: &[Arc<Segment>],
+        timestamp: i64,
+    ) -> Result<Option<FoundOffset>, SegmentError> {
         let end = self.end.load();
         let start_offset = self.log_start_offset();
-        let segments = self.segments.load();
-        for (segment, next_base) in with_next_base(&segments, 0) {
+        for (segment, next_base) in with_next_base(segments, 0) {
             let is_before_start = next_base.is_some_and(|next| next <= start_offset);
             if is_before_start || segment.max_timestamp(self.fs())?.timestamp < timestamp {
                 continue;
@@ -50,10 +59,16 @@ impl Log {
 
     /// The first record that has the largest timestamp of all. None without timestamps.
     pub fn max_timestamp_offset(&self) -> Result<Option<FoundOffset>, SegmentError> {
+        self.look_at_segments(|segments| self.max_timestamp_in(segments))
+    }
+
+    fn max_timestamp_in(
+        &self,
+        segments: &[Arc<Segment>],
+    ) -> Result<Option<FoundOffset>, SegmentError> {
         let end = self.end.load();
-        let segments = self.segments.load();
         let mut best: Option<(&Segment, i64, u64)> = None;
-        for (segment, next_base) in with_next_base(&segments, 0) {
+        for (segment, next_base) in with_next_base(segments, 0) {
             let max = segment.max_timestamp(self.fs())?.timestamp;
             if max > best.map_or(NO_TIMESTAMP, |(_, max, _)| max) {
                 let limit = self.limit(segment, next_base, end.offset, &end)?;

@@ -17,7 +17,7 @@ use protocol_codec::records::control::EndTransactionMarker;
 use protocol_codec::records::{BatchHeader, ValidatedBatch};
 
 use super::append::{AppendError, Appended, RequiredAcks};
-use super::read::{ReadError, Slices};
+use super::read::{ReadEnd, ReadError, Slices};
 use super::{Log, Writer, producers};
 use crate::fs::Fs;
 use crate::index::txn::AbortedTxn;
@@ -63,7 +63,20 @@ impl Log {
         min_one_batch: bool,
     ) -> Result<CommittedRead, ReadError> {
         let bound = self.last_stable_offset();
-        let (slices, end) = self.read_regions(offset, max_bytes, bound, min_one_batch)?;
+        // One row for both: what is aborted in a segment that has left the row is not found.
+        self.look_at_segments(|segments| {
+            let read = self.read_from(segments, offset, max_bytes, bound, min_one_batch)?;
+            self.with_aborted(segments, offset, bound, read)
+        })
+    }
+
+    fn with_aborted(
+        &self,
+        segments: &[Arc<Segment>],
+        offset: i64,
+        bound: i64,
+        (slices, end): (Slices, Option<ReadEnd>),
+    ) -> Result<CommittedRead, ReadError> {
         let Some(end) = end else {
             return Ok(CommittedRead { last_stable_offset: bound, ..CommittedRead::default() });
         };
@@ -71,7 +84,7 @@ impl Log {
             Some(offset) => offset.min(bound),
             None => end.next_base.unwrap_or(bound).min(bound),
         };
-        let aborted = self.aborted_transactions(offset, upper)?;
+        let aborted = self.aborted_in(segments, offset, upper)?;
         Ok(CommittedRead { slices, aborted, last_stable_offset: bound })
     }
 
@@ -82,11 +95,19 @@ impl Log {
         from: i64,
         to: i64,
     ) -> Result<Vec<AbortedTxn>, SegmentError> {
-        let segments = self.segments.load();
+        self.look_at_segments(|segments| self.aborted_in(segments, from, to))
+    }
+
+    fn aborted_in(
+        &self,
+        segments: &[Arc<Segment>],
+        from: i64,
+        to: i64,
+    ) -> Result<Vec<AbortedTxn>, SegmentError> {
         let after = segments.partition_point(|segment| segment.base_offset() <= from);
         let mut aborted = Vec::new();
         for (number, segment) in segments.iter().enumerate().skip(after.saturating_sub(1)) {
-            self.know_aborted(&segments, number)?;
+            self.know_aborted(segments, number)?;
             let collected = segment.collect_aborted(from, to);
             let collected = collected.map_err(|error| segment.io_error(error))?;
             aborted.extend(collected.aborted);

@@ -78,7 +78,7 @@ impl Log {
         let _no_sync = self.sync_lock.lock();
         let mut writer = self.lock_to_write()?;
         let old = Vec::clone(&self.segments.load());
-        let new = Arc::new(Segment::new(Arc::clone(&self.path), offset));
+        let new = Arc::new(Segment::new(Arc::clone(&self.segment_dir), offset));
         writer.forget(&old);
         writer.active = Arc::clone(&new);
         writer.producers.clear();

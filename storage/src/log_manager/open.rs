@@ -30,6 +30,7 @@ use crate::fs::Fs;
 use crate::log::recover::{OpenLog, OpenLogError};
 use crate::log::sync_queue::{SyncQueue, SyncThreads};
 use crate::log::{Log, LogContext};
+use crate::open_files::OpenFiles;
 use crate::partition_metadata::{self, PartitionMetadataError};
 use crate::segment::SegmentError;
 use crate::{LogConfig, TopicPartition};
@@ -117,11 +118,13 @@ impl LogManager {
             may_miss_logs: !data_dirs.is_new && data_dirs.log_dirs.iter().any(|dir| dir.is_new),
             ..RecoveryReport::default()
         };
+        let open_files = OpenFiles::new(config.open_files_max);
         let mut dirs = Vec::new();
         let mut markers = Vec::new();
         for data_dir in data_dirs.log_dirs {
             markers.push(data_dir.clean_shutdown.is_some() || data_dir.is_new);
-            dirs.push(ManagedDir::new(&config, data_dir, &fs).map_err(OpenError::Thread)?);
+            let dir = ManagedDir::new(&config, data_dir, &fs, &open_files);
+            dirs.push(dir.map_err(OpenError::Thread)?);
         }
         let mut work = Vec::new();
         for (place, (dir, is_clean)) in dirs.iter().zip(markers).enumerate() {
@@ -153,6 +156,7 @@ impl LogManager {
             config,
             dirs,
             logs: RwLock::new(logs),
+            open_files,
             ticker: Mutex::default(),
             closed: AtomicBool::new(false),
             _locks: data_dirs.locks,
@@ -162,13 +166,19 @@ impl LogManager {
 }
 
 impl ManagedDir {
-    fn new(config: &LogManagerConfig, dir: DataDir, fs: &Arc<dyn Fs>) -> io::Result<Self> {
+    fn new(
+        config: &LogManagerConfig,
+        dir: DataDir,
+        fs: &Arc<dyn Fs>,
+        open_files: &OpenFiles,
+    ) -> io::Result<Self> {
         let sync_queue = SyncQueue::new();
         let threads = SyncThreads::start(&sync_queue, config.sync_threads_per_data_dir)?;
         Ok(Self {
             context: LogContext {
                 fs: Arc::clone(fs),
                 dir: dir.log_dir,
+                open_files: open_files.clone(),
                 sync_queue,
                 producer_id_expiration_ms: config.producer_id_expiration_ms,
             },

@@ -11,7 +11,8 @@ use std::{io, mem};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::{LogManager, LogManagerConfig};
+use super::{LogManager, LogManagerConfig, ManagedDir};
+use crate::LogDir;
 use crate::log::Log;
 
 /// Between two ticks of the manager's own thread. `flush.ms` is kept to this precision.
@@ -104,6 +105,7 @@ impl LogManager {
                 tracing::warn!(log = %log.topic_partition(), %error, "Retention has failed");
             }
         }
+        self.open_files.make_room_ahead(&|dir, files| self.sync_together(dir, files));
         self.remove_due(now_ms);
         if recovery_points {
             self.checkpoint_recovery_points();
@@ -115,6 +117,12 @@ impl LogManager {
             self.watch_space();
         }
         self.report()
+    }
+
+    fn sync_together(&self, log_dir: &LogDir, files: usize) -> bool {
+        let is_it = |dir: &&ManagedDir| std::ptr::eq(&**dir.log_dir(), log_dir);
+        let dir = self.dirs.iter().find(is_it);
+        dir.is_some_and(|dir| dir.syncs_together(files) && dir.sync_together())
     }
 
     fn wanted_logs(&self) -> Vec<Arc<Log>> {

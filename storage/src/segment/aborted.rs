@@ -75,7 +75,7 @@ impl Segment {
         }
         let path = self.path(TXN_INDEX_SUFFIX);
         let failed = |error| self.io_error(error);
-        let index = match Index::<AbortedTxn>::open(fs, &path) {
+        let index = match Index::<AbortedTxn>::open(self.kept(TXN_INDEX_SUFFIX), &path) {
             Ok(index) => index,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let sealed = fs.exists(&self.path(OFFSET_INDEX_SUFFIX)).map_err(failed)?;

@@ -9,6 +9,8 @@ use protocol_codec::records::{BatchBuilder, BatchHeader};
 use super::files::{self, LOG_SUFFIX, OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX};
 use super::*;
 use crate::fs::{MemFs, read_file};
+use crate::log::LogContext;
+use crate::{LogDir, OpenFiles, SyncQueue};
 
 const INTERVAL: u64 = 200;
 
@@ -20,6 +22,17 @@ fn batch(base_offset: i64, records: usize, timestamp: i64) -> Vec<u8> {
     builder.build().unwrap().to_vec()
 }
 
+fn dir(fs: &MemFs) -> Arc<SegmentDir> {
+    let context = LogContext {
+        fs: Arc::new(fs.clone()),
+        dir: Arc::new(LogDir::new("/")),
+        open_files: OpenFiles::default(),
+        sync_queue: SyncQueue::new(),
+        producer_id_expiration_ms: 0,
+    };
+    SegmentDir::new(&context, &Arc::from(Path::new("/")))
+}
+
 fn append(fs: &MemFs, segment: &Segment, bytes: &[u8]) {
     let header = BatchHeader::read(bytes).unwrap();
     let mut parts = [IoSlice::new(&bytes[..16]), IoSlice::new(&bytes[16..])];
@@ -29,7 +42,7 @@ fn append(fs: &MemFs, segment: &Segment, bytes: &[u8]) {
 /// 20 batches of 3 records from offset 100 on, timestamps rising by 10.
 fn filled() -> (MemFs, Segment) {
     let fs = MemFs::new();
-    let segment = Segment::new(Arc::from(Path::new("/")), 100);
+    let segment = Segment::new(dir(&fs), 100);
     assert!(segment.create_file(&fs).unwrap());
     assert!(!segment.create_file(&fs).unwrap());
     for at in 0..20 {
@@ -39,7 +52,7 @@ fn filled() -> (MemFs, Segment) {
 }
 
 fn reopened(fs: &MemFs) -> Segment {
-    Segment::existing(fs, Arc::from(Path::new("/")), 100).unwrap()
+    Segment::existing(fs, dir(fs), 100).unwrap()
 }
 
 fn check_offsets(fs: &MemFs, segment: &Segment) {
@@ -161,7 +174,7 @@ fn recovery_gives_the_same_indexes_as_writing() {
 #[test]
 fn a_new_segment_has_no_file() {
     let fs = MemFs::new();
-    let segment = Segment::new(Arc::from(Path::new("/")), 0);
+    let segment = Segment::new(dir(&fs), 0);
     assert!(segment.seal(&fs).unwrap().is_none());
     assert!(fs.list(Path::new("/")).unwrap().is_empty());
     assert_eq!(segment.path(LOG_SUFFIX), files::path(Path::new("/"), 0, LOG_SUFFIX));
