@@ -1,7 +1,8 @@
 //! The command line.
 //!
 //! `barnabas` alone runs one node with no configuration at all; `barnabas server` reads a file and
-//! the environment; `barnabas health` asks a running node whether it serves. Data goes to stdout,
+//! the environment; `barnabas health` asks a running node whether it serves; `barnabas storage` works
+//! on the directories of a node that is stopped. Data goes to stdout,
 //! everything else to stderr. Exit codes: 0 fine, 1 failed, 2 wrong usage.
 
 pub mod health;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::Sources;
+use crate::import::Import;
 
 /// The Kafka release whose protocol, tools and configuration this one follows.
 pub const KAFKA_VERSION: &str = "4.4.0";
@@ -51,6 +53,31 @@ enum Command {
     /// Connects, asks for the API versions and waits for the answer. Made for health checks of
     /// containers and services.
     Health(HealthArgs),
+    /// Work on the directories of a node that is stopped.
+    #[command(subcommand)]
+    Storage(StorageCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum StorageCommand {
+    /// Take over the data of a stopped single-node Apache Kafka 4 (KRaft).
+    ///
+    /// Looks at everything first and changes nothing if anything stands against it. Then it writes
+    /// one folder, Barnabas's own metadata. Partition logs, groups and offsets are served where they
+    /// lie; Kafka's own metadata is only read.
+    Import(ImportArgs),
+}
+
+#[derive(Debug, Args)]
+struct ImportArgs {
+    /// Kafka's server.properties, or its only log directory.
+    path: PathBuf,
+    /// Only say what would happen.
+    #[arg(long)]
+    dry_run: bool,
+    /// Sets one key, whatever the file and the environment say. May be repeated.
+    #[arg(long = "override", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -79,6 +106,8 @@ pub enum Invocation {
     Serve(Sources),
     /// Ask a node whether it serves.
     Health(health::Check),
+    /// Take over Kafka's data.
+    Import(Import),
 }
 
 /// Reads the command line of this process. Help, version and wrong usage end the process here.
@@ -103,6 +132,9 @@ fn invocation(cli: Cli, environment: Vec<(String, String)>) -> Invocation {
                 address,
                 timeout: std::time::Duration::from_millis(timeout),
             })
+        }
+        Some(Command::Storage(StorageCommand::Import(ImportArgs { path, dry_run, overrides }))) => {
+            Invocation::Import(Import { path, overrides, environment, dry_run })
         }
     }
 }
@@ -145,6 +177,18 @@ mod tests {
         let line = ["barnabas", "health", "--bootstrap", "h:1", "--timeout", "50"];
         let Invocation::Health(check) = parsed(&line) else { panic!() };
         assert_eq!((check.address.as_str(), check.timeout.as_millis()), ("h:1", 50));
+    }
+
+    #[test]
+    fn import_takes_a_path() {
+        let Invocation::Import(import) = parsed(&["barnabas", "storage", "import", "d"]) else {
+            panic!()
+        };
+        assert_eq!((import.path, import.dry_run), (PathBuf::from("d"), false));
+        let line = ["barnabas", "storage", "import", "--dry-run", "f", "--override", "a=b"];
+        let Invocation::Import(import) = parsed(&line) else { panic!() };
+        assert!(import.dry_run);
+        assert_eq!((import.overrides, import.environment.len()), (vec!["a=b".to_owned()], 1));
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! | [`handlers`] | one file for each API |
 //! | [`replication`] | the partitions of this broker: appends, reads, waiting |
 //! | [`group`] | the group coordinator: classic groups and committed offsets |
+//! | [`import`] | taking over the data of a stopped Apache Kafka node |
 //! | [`run`] | one node from start to stop |
 //! | [`broker`], [`context`] | what every handler is given |
 //!
@@ -37,6 +38,7 @@ pub mod dispatch;
 pub mod error_mapping;
 pub mod group;
 pub mod handlers;
+pub mod import;
 pub mod logging;
 pub mod metrics;
 pub mod net;

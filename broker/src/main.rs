@@ -15,6 +15,7 @@ fn main() -> ExitCode {
     let result = match cli::parse() {
         Invocation::Serve(sources) => serve(&sources, started),
         Invocation::Health(check) => check.run().map_err(|error| error.to_string()),
+        Invocation::Import(import) => import.run().map(|said| tell(&said)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -38,6 +39,11 @@ fn serve(sources: &broker::config::Sources, started: Instant) -> Result<(), Stri
         tracing::warn!("{warning}");
     }
     run::run(config, levels, started).map_err(|error| error.to_string())
+}
+
+#[allow(clippy::print_stdout, reason = "what a command was asked for")]
+fn tell(text: &str) {
+    print!("{text}");
 }
 
 #[allow(clippy::print_stderr, reason = "the one sentence that says why nothing runs")]

@@ -33,6 +33,9 @@ pub struct MetadataDelta {
     pub brokers_changed: BTreeSet<i32>,
     pub features_changed: bool,
     pub producer_ids_changed: bool,
+    /// Access control entries, SCRAM credentials or delegation tokens.
+    pub security_changed: bool,
+    pub client_quotas_changed: bool,
 }
 
 impl MetadataDelta {
@@ -42,6 +45,10 @@ impl MetadataDelta {
             previous: previous.clone(),
             features_changed: previous.features != image.features,
             producer_ids_changed: previous.producer_ids != image.producer_ids,
+            security_changed: previous.acls != image.acls
+                || previous.scram != image.scram
+                || previous.delegation_tokens != image.delegation_tokens,
+            client_quotas_changed: previous.client_quotas != image.client_quotas,
             ..MetadataDelta::default()
         };
         for item in previous.topics.diff(&image.topics) {
@@ -87,6 +94,8 @@ impl MetadataDelta {
             && self.brokers_changed.is_empty()
             && !self.features_changed
             && !self.producer_ids_changed
+            && !self.security_changed
+            && !self.client_quotas_changed
     }
 
     fn note_partitions(&mut self, old: Option<&TopicImage>, new: &TopicImage) {

@@ -11,18 +11,22 @@ use protocol_codec::Uuid;
 use crate::record::MetadataRecord;
 
 pub mod brokers;
+pub mod client_quotas;
 pub mod configs;
 pub mod features;
 pub mod producer_ids;
+pub mod security;
 pub mod topics;
 
 #[cfg(test)]
 mod tests;
 
 use self::brokers::BrokersImage;
+use self::client_quotas::ClientQuotasImage;
 use self::configs::{ConfigResource, ConfigsImage};
 use self::features::FeaturesImage;
 use self::producer_ids::ProducerIdsImage;
+use self::security::{AclsImage, DelegationTokensImage, ScramImage};
 use self::topics::TopicsImage;
 
 /// Everything the cluster has agreed on, up to [`MetadataImage::last_applied`].
@@ -35,6 +39,11 @@ pub struct MetadataImage {
     pub configs: ConfigsImage,
     pub features: FeaturesImage,
     pub producer_ids: ProducerIdsImage,
+    /// Kept, not acted on yet; so are the next three.
+    pub acls: AclsImage,
+    pub scram: ScramImage,
+    pub delegation_tokens: DelegationTokensImage,
+    pub client_quotas: ClientQuotasImage,
     /// The last log entry whose records are in this image.
     pub last_applied: LogPosition,
 }
@@ -58,6 +67,8 @@ pub enum ApplyError {
     UnknownPartition { topic_id: Uuid, partition_id: i32 },
     #[error("no broker {broker_id} with epoch {epoch} is registered")]
     UnknownBroker { broker_id: i32, epoch: i64 },
+    #[error("no access control entry has the id {0}")]
+    UnknownAcl(Uuid),
     #[error("the cluster id is {current} and cannot become {new}")]
     ClusterIdChanged { current: Arc<str>, new: Arc<str> },
 }
@@ -109,6 +120,25 @@ impl MetadataImage {
                 next_producer_id: self.producer_ids.next_producer_id,
             });
         }
+        self.access_records(write);
+    }
+
+    fn access_records(&self, mut write: impl FnMut(MetadataRecord)) {
+        for entry in self.acls.iter() {
+            write(MetadataRecord::AccessControlEntry((**entry).clone()));
+        }
+        for credential in self.scram.iter() {
+            write(MetadataRecord::UserScramCredential((**credential).clone()));
+        }
+        for token in self.delegation_tokens.iter() {
+            write(MetadataRecord::DelegationToken((**token).clone()));
+        }
+        for (entity, quotas) in self.client_quotas.iter() {
+            for (key, value) in quotas {
+                let (entity, key) = (entity.clone(), key.clone());
+                write(MetadataRecord::ClientQuota { entity, key, value: Some(*value) });
+            }
+        }
     }
 
     /// Makes one record true.
@@ -142,6 +172,19 @@ impl MetadataImage {
                     last_broker_id: *broker_id,
                     last_broker_epoch: *broker_epoch,
                 };
+            }
+            MetadataRecord::AccessControlEntry(entry) => self.acls.set(entry),
+            MetadataRecord::RemoveAccessControlEntry { id } => self.acls.remove(id)?,
+            MetadataRecord::UserScramCredential(credential) => self.scram.set(credential),
+            MetadataRecord::RemoveUserScramCredential { user, mechanism } => {
+                self.scram.remove(user, *mechanism);
+            }
+            MetadataRecord::ClientQuota { entity, key, value } => {
+                self.client_quotas.set(entity, key, *value);
+            }
+            MetadataRecord::DelegationToken(token) => self.delegation_tokens.set(token),
+            MetadataRecord::RemoveDelegationToken { token_id } => {
+                self.delegation_tokens.remove(token_id);
             }
         }
         Ok(())

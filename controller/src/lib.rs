@@ -12,6 +12,7 @@ pub mod config_rules;
 pub mod delta;
 pub mod handle;
 pub mod image;
+pub mod import;
 pub mod raft;
 pub mod record;
 pub mod state;

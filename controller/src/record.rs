@@ -8,7 +8,9 @@ use std::sync::Arc;
 use protocol_codec::Uuid;
 
 use crate::image::brokers::BrokerRegistration;
+use crate::image::client_quotas::QuotaEntity;
 use crate::image::configs::ConfigResource;
+use crate::image::security::{AccessControlEntry, DelegationToken, ScramCredential};
 use crate::image::topics::PartitionRegistration;
 
 pub mod encoding;
@@ -39,6 +41,20 @@ pub enum MetadataRecord {
     Config { resource: ConfigResource, name: Arc<str>, value: Option<Arc<str>> },
     /// All producer ids below `next_producer_id` have been given out, the last to this broker.
     ProducerIds { broker_id: i32, broker_epoch: i64, next_producer_id: i64 },
+    /// An access control entry exists.
+    AccessControlEntry(AccessControlEntry),
+    /// An access control entry is gone.
+    RemoveAccessControlEntry { id: Uuid },
+    /// A user's SCRAM credential is set, in place of an earlier one of the same mechanism.
+    UserScramCredential(ScramCredential),
+    /// A user's SCRAM credential is gone.
+    RemoveUserScramCredential { user: Arc<str>, mechanism: i8 },
+    /// A quota of a client entity is set, or removed when the value is `None`.
+    ClientQuota { entity: QuotaEntity, key: Arc<str>, value: Option<f64> },
+    /// A delegation token exists, or has new times.
+    DelegationToken(DelegationToken),
+    /// A delegation token is gone.
+    RemoveDelegationToken { token_id: Arc<str> },
 }
 
 /// What changes in a broker's registration; `None` leaves a part as it is.

@@ -18,6 +18,7 @@
 //! | [`repair`] | `barnabas storage repair`: cut what is damaged, keep what is cut |
 //! | [`inspect`], [`verify`] | reading all files without trusting them; `barnabas log verify` |
 //! | [`sealed_sums`] | size and CRC of each file of a sealed segment |
+//! | [`batch_file`], [`survey`], [`kafka_metadata`] | reading what no log has open, for an import from Kafka |
 //!
 //! Invariants of the crate:
 //!
@@ -28,6 +29,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![deny(clippy::todo, clippy::unimplemented)]
 
+pub mod batch_file;
 pub mod checkpoint;
 pub mod clean_shutdown;
 pub mod data_dirs;
@@ -35,6 +37,7 @@ pub mod dir_lock;
 pub mod fs;
 mod index;
 pub mod inspect;
+pub mod kafka_metadata;
 pub mod leader_epoch_cache;
 pub mod log;
 pub mod log_config;
@@ -48,6 +51,7 @@ pub mod random_id;
 pub mod repair;
 pub mod sealed_sums;
 mod segment;
+pub mod survey;
 pub mod topic_partition;
 pub mod verify;
 

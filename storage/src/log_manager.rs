@@ -28,7 +28,7 @@ mod checkpoint;
 mod create;
 mod delete;
 mod describe;
-mod folders;
+pub(crate) mod folders;
 mod open;
 mod parallel;
 mod shutdown;

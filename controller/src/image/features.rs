@@ -24,7 +24,7 @@ impl FeaturesImage {
         self.levels.iter().map(|(name, level)| (name, *level))
     }
 
-    pub(super) fn set(&mut self, name: &Arc<str>, level: i16) {
+    pub(crate) fn set(&mut self, name: &Arc<str>, level: i16) {
         if level == 0 {
             self.levels.remove(name);
         } else {

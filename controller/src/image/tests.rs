@@ -10,6 +10,7 @@ use protocol_codec::Uuid;
 use super::*;
 use crate::delta::MetadataDelta;
 use crate::image::configs::ConfigResourceType;
+use crate::image::security::{AccessControlEntry, ScramCredential};
 use crate::image::topics::PartitionRegistration;
 use crate::testing::arbitrary::related_record;
 
@@ -188,4 +189,59 @@ fn the_numbers_of_config_resources_are_kafkas() {
             [2, 4, 16, 32].contains(&code).then_some(code)
         );
     }
+}
+
+#[test]
+fn access_and_quotas_can_be_taken_back() {
+    let id = Uuid::from_bytes([5; 16]);
+    let acl = AccessControlEntry {
+        id,
+        resource_type: 2,
+        resource_name: "t".into(),
+        pattern_type: 3,
+        principal: "User:a".into(),
+        host: "*".into(),
+        operation: 3,
+        permission_type: 3,
+    };
+    let credential = ScramCredential {
+        user: "a".into(),
+        mechanism: 1,
+        salt: vec![1],
+        stored_key: vec![2],
+        server_key: vec![3],
+        iterations: 4096,
+    };
+    let quota = |key: &str, value| MetadataRecord::ClientQuota {
+        entity: vec![("user".into(), None)],
+        key: key.into(),
+        value,
+    };
+    let given = replay_all(
+        &MetadataImage::default(),
+        &[
+            MetadataRecord::AccessControlEntry(acl),
+            MetadataRecord::UserScramCredential(credential.clone()),
+            quota("a", Some(1.0)),
+            quota("b", Some(2.0)),
+        ],
+    );
+    let counts = |image: &MetadataImage| {
+        (image.acls.iter().count(), image.scram.iter().count(), image.client_quotas.iter().count())
+    };
+    assert_eq!(counts(&given), (1, 1, 1));
+    let shown = format!("{credential:?}");
+    assert!(!shown.contains("key") && !shown.contains("salt"), "{shown}");
+
+    let remove_acl = MetadataRecord::RemoveAccessControlEntry { id };
+    let taken = [
+        remove_acl.clone(),
+        MetadataRecord::RemoveUserScramCredential { user: "a".into(), mechanism: 1 },
+        quota("a", None),
+        quota("b", None),
+    ];
+    let taken = replay_all(&given, &taken);
+    assert_eq!(counts(&taken), (0, 0, 0));
+    let again = apply(&taken, LogPosition::default(), &[remove_acl]);
+    assert_eq!(again, Err(ApplyError::UnknownAcl(id)));
 }

@@ -35,7 +35,7 @@ use super::snapshot;
 use super::store::{RaftStore, SnapshotWriter, StoreError};
 use crate::image::LogPosition;
 
-mod files;
+pub(crate) mod files;
 mod values;
 
 use self::files::{DurableMark, SnapshotFiles, sync_dir};
@@ -83,7 +83,15 @@ impl SledStore {
     ///
     /// On a full disk the reserve is given up, since opening needs some room.
     pub fn open(metadata_log_dir: &Path) -> Result<SledStore, StoreError> {
-        let path = metadata_log_dir.join(METADATA_DIR);
+        Self::open_folder(metadata_log_dir, METADATA_DIR)
+    }
+
+    /// The same in a folder of another name.
+    pub(crate) fn open_folder(
+        metadata_log_dir: &Path,
+        folder: &str,
+    ) -> Result<SledStore, StoreError> {
+        let path = metadata_log_dir.join(folder);
         fs::create_dir_all(&path).map_err(files::io("create", &path))?;
         files::make_room(&path, SPARE_BYTES);
         let durable = DurableMark::open(&path)?;

@@ -19,6 +19,8 @@ use crate::image::brokers::{BrokerEndpoint, BrokerFeature, BrokerRegistration};
 use crate::image::configs::{ConfigResource, ConfigResourceType};
 use crate::image::topics::PartitionRegistration;
 
+mod security;
+
 /// The layout of an entry as a whole.
 const ENTRY_FORMAT: u8 = 1;
 
@@ -39,6 +41,14 @@ const PARTITION: u8 = 8;
 const PARTITION_CHANGE: u8 = 9;
 const CONFIG: u8 = 10;
 const PRODUCER_IDS: u8 = 11;
+const ACCESS_CONTROL_ENTRY: u8 = 12;
+const REMOVE_ACCESS_CONTROL_ENTRY: u8 = 13;
+const USER_SCRAM_CREDENTIAL: u8 = 14;
+const REMOVE_USER_SCRAM_CREDENTIAL: u8 = 15;
+const CLIENT_QUOTA: u8 = 16;
+const DELEGATION_TOKEN: u8 = 17;
+const REMOVE_DELEGATION_TOKEN: u8 = 18;
+const LAST_KIND: u8 = REMOVE_DELEGATION_TOKEN;
 
 /// Why an entry cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -108,7 +118,7 @@ fn decode_record(reader: &mut Reader<'_>) -> Result<Option<MetadataRecord>, Reco
     let length = reader.u32()? as usize;
     let mut body = Reader::new(reader.take(length)?, "a record");
 
-    let known = if (CLUSTER_ID..=PRODUCER_IDS).contains(&kind) { RECORD_VERSION } else { 0 };
+    let known = if (CLUSTER_ID..=LAST_KIND).contains(&kind) { RECORD_VERSION } else { 0 };
     if readable_from > known {
         return Err(RecordError::NewerRecord { kind, version, known });
     }
@@ -132,6 +142,13 @@ fn kind_of(record: &MetadataRecord) -> u8 {
         MetadataRecord::PartitionChange(_) => PARTITION_CHANGE,
         MetadataRecord::Config { .. } => CONFIG,
         MetadataRecord::ProducerIds { .. } => PRODUCER_IDS,
+        MetadataRecord::AccessControlEntry(_) => ACCESS_CONTROL_ENTRY,
+        MetadataRecord::RemoveAccessControlEntry { .. } => REMOVE_ACCESS_CONTROL_ENTRY,
+        MetadataRecord::UserScramCredential(_) => USER_SCRAM_CREDENTIAL,
+        MetadataRecord::RemoveUserScramCredential { .. } => REMOVE_USER_SCRAM_CREDENTIAL,
+        MetadataRecord::ClientQuota { .. } => CLIENT_QUOTA,
+        MetadataRecord::DelegationToken(_) => DELEGATION_TOKEN,
+        MetadataRecord::RemoveDelegationToken { .. } => REMOVE_DELEGATION_TOKEN,
     }
 }
 
@@ -176,6 +193,20 @@ fn encode_body(record: &MetadataRecord, w: &mut Writer<'_>) {
             w.i64(*broker_epoch);
             w.i64(*next_producer_id);
         }
+        MetadataRecord::AccessControlEntry(entry) => security::encode_acl(entry, w),
+        MetadataRecord::RemoveAccessControlEntry { id } => w.uuid(id),
+        MetadataRecord::UserScramCredential(credential) => security::encode_scram(credential, w),
+        MetadataRecord::RemoveUserScramCredential { user, mechanism } => {
+            w.string(user);
+            w.i8(*mechanism);
+        }
+        MetadataRecord::ClientQuota { entity, key, value } => {
+            security::encode_quota_entity(entity, w);
+            w.string(key);
+            w.option(value.as_ref(), |w, value| w.f64(*value));
+        }
+        MetadataRecord::DelegationToken(token) => security::encode_token(token, w),
+        MetadataRecord::RemoveDelegationToken { token_id } => w.string(token_id),
     }
 }
 
@@ -220,6 +251,19 @@ fn decode_body(kind: u8, r: &mut Reader<'_>) -> Result<Option<MetadataRecord>, R
             broker_epoch: r.i64()?,
             next_producer_id: r.i64()?,
         },
+        ACCESS_CONTROL_ENTRY => MetadataRecord::AccessControlEntry(security::decode_acl(r)?),
+        REMOVE_ACCESS_CONTROL_ENTRY => MetadataRecord::RemoveAccessControlEntry { id: r.uuid()? },
+        USER_SCRAM_CREDENTIAL => MetadataRecord::UserScramCredential(security::decode_scram(r)?),
+        REMOVE_USER_SCRAM_CREDENTIAL => {
+            MetadataRecord::RemoveUserScramCredential { user: r.string()?, mechanism: r.i8()? }
+        }
+        CLIENT_QUOTA => MetadataRecord::ClientQuota {
+            entity: security::decode_quota_entity(r)?,
+            key: r.string()?,
+            value: r.option(Reader::f64)?,
+        },
+        DELEGATION_TOKEN => MetadataRecord::DelegationToken(security::decode_token(r)?),
+        REMOVE_DELEGATION_TOKEN => MetadataRecord::RemoveDelegationToken { token_id: r.string()? },
         _ => return Ok(None),
     }))
 }

@@ -53,6 +53,10 @@ impl Writer<'_> {
         self.0.extend_from_slice(&value.to_le_bytes());
     }
 
+    pub(super) fn f64(&mut self, value: f64) {
+        self.0.extend_from_slice(&value.to_le_bytes());
+    }
+
     pub(super) fn uuid(&mut self, value: &Uuid) {
         self.0.extend_from_slice(value.as_bytes());
     }
@@ -60,6 +64,11 @@ impl Writer<'_> {
     pub(super) fn string(&mut self, value: &str) {
         self.length(value.len());
         self.0.extend_from_slice(value.as_bytes());
+    }
+
+    pub(super) fn bytes(&mut self, value: &[u8]) {
+        self.length(value.len());
+        self.0.extend_from_slice(value);
     }
 
     pub(super) fn option<T>(&mut self, value: Option<&T>, write: impl FnOnce(&mut Self, &T)) {
@@ -156,6 +165,10 @@ impl<'a> Reader<'a> {
         Ok(i64::from_le_bytes(self.array_of()?))
     }
 
+    pub(super) fn f64(&mut self) -> Result<f64, WireError> {
+        Ok(f64::from_le_bytes(self.array_of()?))
+    }
+
     pub(super) fn uuid(&mut self) -> Result<Uuid, WireError> {
         Ok(Uuid::from_bytes(self.array_of()?))
     }
@@ -164,6 +177,11 @@ impl<'a> Reader<'a> {
         let length = self.length(1)?;
         let bytes = self.take(length)?;
         Ok(Arc::from(std::str::from_utf8(bytes).map_err(|_| WireError::NotUtf8)?))
+    }
+
+    pub(super) fn bytes(&mut self) -> Result<Vec<u8>, WireError> {
+        let length = self.length(1)?;
+        Ok(self.take(length)?.to_vec())
     }
 
     pub(super) fn option<T>(

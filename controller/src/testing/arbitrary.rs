@@ -8,7 +8,9 @@ use proptest::prelude::*;
 use protocol_codec::Uuid;
 
 use crate::image::brokers::{BrokerEndpoint, BrokerFeature, BrokerRegistration};
+use crate::image::client_quotas::QuotaEntity;
 use crate::image::configs::{ConfigResource, ConfigResourceType};
+use crate::image::security::{AccessControlEntry, DelegationToken, ScramCredential};
 use crate::image::topics::PartitionRegistration;
 use crate::record::{BrokerRegistrationChange, MetadataRecord, PartitionChange};
 
@@ -104,6 +106,70 @@ fn broker() -> impl Strategy<Value = BrokerRegistration> {
     })
 }
 
+fn entity() -> impl Strategy<Value = QuotaEntity> {
+    vec((text(), option::of(text())), 0..3)
+}
+
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    vec(any::<u8>(), 0..4)
+}
+
+fn acl() -> impl Strategy<Value = AccessControlEntry> {
+    let names = (text(), text(), text());
+    (uuid(), names, any::<[i8; 4]>()).prop_map(|(id, names, codes)| AccessControlEntry {
+        id,
+        resource_type: codes[0],
+        resource_name: names.0,
+        pattern_type: codes[1],
+        principal: names.1,
+        host: names.2,
+        operation: codes[2],
+        permission_type: codes[3],
+    })
+}
+
+fn scram() -> impl Strategy<Value = ScramCredential> {
+    (text(), 0..3_i8, bytes(), bytes(), bytes(), any::<i32>()).prop_map(|fields| ScramCredential {
+        user: fields.0,
+        mechanism: fields.1,
+        salt: fields.2,
+        stored_key: fields.3,
+        server_key: fields.4,
+        iterations: fields.5,
+    })
+}
+
+fn token() -> impl Strategy<Value = DelegationToken> {
+    (text(), text(), text(), vec(text(), 0..3), any::<[i64; 3]>()).prop_map(|fields| {
+        DelegationToken {
+            token_id: fields.0,
+            owner: fields.1,
+            requester: fields.2,
+            renewers: fields.3,
+            issue_timestamp_ms: fields.4[0],
+            max_timestamp_ms: fields.4[1],
+            expiration_timestamp_ms: fields.4[2],
+        }
+    })
+}
+
+/// A record about access or quotas.
+fn access_record() -> impl Strategy<Value = MetadataRecord> {
+    prop_oneof![
+        acl().prop_map(MetadataRecord::AccessControlEntry),
+        uuid().prop_map(|id| MetadataRecord::RemoveAccessControlEntry { id }),
+        scram().prop_map(MetadataRecord::UserScramCredential),
+        (text(), 0..3_i8).prop_map(|(user, mechanism)| {
+            MetadataRecord::RemoveUserScramCredential { user, mechanism }
+        }),
+        (entity(), text(), option::of(0..9_i32)).prop_map(|(entity, key, value)| {
+            MetadataRecord::ClientQuota { entity, key, value: value.map(f64::from) }
+        }),
+        token().prop_map(MetadataRecord::DelegationToken),
+        text().prop_map(|token_id| MetadataRecord::RemoveDelegationToken { token_id }),
+    ]
+}
+
 /// Any record, whether an image could take it or not.
 pub(crate) fn record() -> impl Strategy<Value = MetadataRecord> {
     let flags = (option::of(any::<bool>()), option::of(any::<bool>()));
@@ -142,6 +208,7 @@ pub(crate) fn record() -> impl Strategy<Value = MetadataRecord> {
                 next_producer_id,
             }
         ),
+        access_record(),
     ]
 }
 
@@ -187,6 +254,7 @@ pub(crate) fn related_record() -> impl Strategy<Value = MetadataRecord> {
         }),
         1 => (text(), 0..3_i16)
             .prop_map(|(name, level)| MetadataRecord::FeatureLevel { name, level }),
+        2 => access_record(),
         1 => any::<i64>().prop_map(|next_producer_id| MetadataRecord::ProducerIds {
             broker_id: 1,
             broker_epoch: 1,

@@ -3,8 +3,8 @@
 use protocol_codec::Uuid;
 
 use crate::TopicPartition;
-use crate::data_dirs::{KAFKA_METADATA_FOLDER, METADATA_FOLDER};
 
+const METADATA_TOPIC: &str = "__cluster_metadata";
 const DELETE_SUFFIX: &str = "-delete";
 const STRAY_SUFFIX: &str = "-stray";
 const FUTURE_SUFFIX: &str = "-future";
@@ -13,7 +13,7 @@ const NAME_BYTES_MAX: usize = 255;
 
 /// A folder in a log directory, by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Folder {
+pub(crate) enum Folder {
     Partition(TopicPartition),
     /// A deleted partition whose files are not removed yet.
     Deleted,
@@ -26,9 +26,10 @@ pub(super) enum Folder {
     Unknown,
 }
 
-pub(super) fn classify(name: &str) -> Folder {
-    if name == METADATA_FOLDER
-        || name == KAFKA_METADATA_FOLDER
+pub(crate) fn classify(name: &str) -> Folder {
+    // Kafka's metadata, ours, and what an import that was cut off left of ours.
+    let is_metadata = |partition: TopicPartition| &*partition.topic == METADATA_TOPIC;
+    if TopicPartition::from_dir_name(name).is_some_and(is_metadata)
         || name == "lost+found"
         || name.starts_with('.')
     {
@@ -78,7 +79,13 @@ mod tests {
         assert_eq!(classify(&deleted_name(&partition, ID)), Folder::Deleted);
         assert_eq!(classify(&stray_name(&partition, ID)), Folder::LeftAlone);
         assert_eq!(classify("a-0.0123-future"), Folder::LeftAlone);
-        for name in ["__cluster_metadata-0", "__cluster_metadata-1", "lost+found", ".snapshot"] {
+        for name in [
+            "__cluster_metadata-0",
+            "__cluster_metadata-1",
+            "__cluster_metadata-2",
+            "lost+found",
+            ".snapshot",
+        ] {
             assert_eq!(classify(name), Folder::NotOurs, "{name}");
         }
         for name in ["orders", "orders-x", "orders-0.delete"] {

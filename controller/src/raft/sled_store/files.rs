@@ -197,7 +197,7 @@ fn position_of(name: &str) -> Option<LogPosition> {
 }
 
 /// Makes names in a directory durable.
-pub(super) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
+pub(crate) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
     File::open(dir).and_then(|file| file.sync_all()).map_err(io("sync", dir))
 }
 
@@ -252,7 +252,7 @@ pub(super) fn remove_sled_snapshots(sled_dir: &Path) -> usize {
         .count()
 }
 
-pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_owned();
     move |source| StoreError::Io { action, path, source }
 }

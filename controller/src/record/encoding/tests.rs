@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use protocol_codec::Uuid;
 
 use super::*;
+use crate::image::security::{AccessControlEntry, DelegationToken, ScramCredential};
 use crate::testing::arbitrary;
 
 proptest! {
@@ -129,9 +130,51 @@ fn one_of_each() -> Vec<MetadataRecord> {
     ]
 }
 
+/// The same of the kinds about access and quotas.
+fn one_of_each_about_access() -> Vec<MetadataRecord> {
+    let id = Uuid::from_bytes([0xAB; 16]);
+    vec![
+        MetadataRecord::AccessControlEntry(AccessControlEntry {
+            id,
+            resource_type: 2,
+            resource_name: "t".into(),
+            pattern_type: 3,
+            principal: "User:a".into(),
+            host: "*".into(),
+            operation: 4,
+            permission_type: 5,
+        }),
+        MetadataRecord::RemoveAccessControlEntry { id },
+        MetadataRecord::UserScramCredential(ScramCredential {
+            user: "a".into(),
+            mechanism: 1,
+            salt: vec![2],
+            stored_key: vec![3, 3],
+            server_key: vec![4],
+            iterations: 4096,
+        }),
+        MetadataRecord::RemoveUserScramCredential { user: "a".into(), mechanism: 1 },
+        MetadataRecord::ClientQuota {
+            entity: vec![("client-id".into(), None), ("user".into(), Some("a".into()))],
+            key: "request_percentage".into(),
+            value: Some(12.5),
+        },
+        MetadataRecord::DelegationToken(DelegationToken {
+            token_id: "i".into(),
+            owner: "User:a".into(),
+            requester: "User:b".into(),
+            renewers: vec!["User:c".into()],
+            issue_timestamp_ms: 1,
+            max_timestamp_ms: 2,
+            expiration_timestamp_ms: 3,
+        }),
+        MetadataRecord::RemoveDelegationToken { token_id: "i".into() },
+    ]
+}
+
 #[test]
 fn the_bytes_of_each_kind_stay_as_they_are() {
-    let records = one_of_each();
+    let records = [one_of_each(), one_of_each_about_access()].concat();
     let mut actual = String::new();
     for record in &records {
         let mut bytes = Vec::new();
