@@ -34,6 +34,9 @@ use directories::Directories;
 
 pub use report::Report;
 
+/// A cluster of many partitions may have as many obstacles.
+const OBSTACLES_SHOWN: usize = 50;
+
 /// Where Kafka's data lies.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -84,10 +87,13 @@ impl Obstacles {
 impl fmt::Display for Obstacles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("this data cannot be taken over; nothing was changed:")?;
-        for obstacle in &self.0 {
+        for obstacle in self.0.iter().take(OBSTACLES_SHOWN) {
             write!(f, "\n  - {obstacle}")?;
         }
-        Ok(())
+        match self.0.len().saturating_sub(OBSTACLES_SHOWN) {
+            0 => Ok(()),
+            more => write!(f, "\n  - and {more} more"),
+        }
     }
 }
 

@@ -109,7 +109,7 @@ pub enum DataDirsError {
     )]
     MetadataWithoutLogDirs { dir: PathBuf },
     #[error(
-        "{} holds topics ({found}) that no metadata in {} knows of: the data of an Apache Kafka node has to be imported first",
+        "{} holds topics ({found}) that no metadata in {} knows of: this is how an Apache Kafka node leaves it; `barnabas storage import --dry-run` with the same server.properties tells whether it can be taken over",
         dir.display(),
         metadata_dir.display()
     )]

@@ -13,6 +13,7 @@ pub mod disk;
 pub mod environment;
 pub mod kafka;
 pub mod load;
+pub mod moving;
 pub mod ports;
 pub mod process;
 pub mod tool;

@@ -1,7 +1,7 @@
 //! A child process whose output lines can be awaited.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -105,6 +105,15 @@ impl Process {
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)
             .expect("the child is ours to signal");
         self.wait_for_end()
+    }
+
+    /// Writes a line to the standard input of the process.
+    ///
+    /// # Panics
+    /// When the process has closed it.
+    pub fn tell(&mut self, line: &str) {
+        let stdin = self.child.stdin.as_mut().expect("stdin is piped");
+        writeln!(stdin, "{line}").expect("the process reads");
     }
 
     /// Waits until both output streams are closed and returns how the process ended.

@@ -13,6 +13,7 @@ mod crash;
 mod directories;
 mod golden;
 mod hostile;
+mod import;
 mod records;
 mod second_oracle;
 mod startup;
