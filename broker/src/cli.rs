@@ -6,6 +6,7 @@
 //! everything else to stderr. Exit codes: 0 fine, 1 failed, 2 wrong usage.
 
 pub mod health;
+pub mod repair;
 
 use std::path::PathBuf;
 
@@ -66,6 +67,15 @@ enum StorageCommand {
     /// one folder, Barnabas's own metadata. Partition logs, groups and offsets are served where they
     /// lie; Kafka's own metadata is only read.
     Import(ImportArgs),
+    /// Cut damaged logs off where the damage begins, and keep what is cut off.
+    ///
+    /// For partitions that stay offline because something is damaged that was durable once. Nothing
+    /// is thrown away: what is cut off stays beside the log as <segment>.log.cut-<position>. Only
+    /// files that are made anew from the log are removed. The broker must be stopped.
+    ///
+    /// Exit code 0: nothing was wrong, or all of it was repaired; 1: something is left, or, with
+    /// --dry-run, something would be done.
+    Repair(repair::RepairArgs),
 }
 
 #[derive(Debug, Args)]
@@ -108,6 +118,8 @@ pub enum Invocation {
     Health(health::Check),
     /// Take over Kafka's data.
     Import(Import),
+    /// Repair a log directory.
+    Repair(repair::RepairArgs),
 }
 
 /// Reads the command line of this process. Help, version and wrong usage end the process here.
@@ -126,6 +138,7 @@ fn invocation(cli: Cli, environment: Vec<(String, String)>) -> Invocation {
         Some(Command::Server(ServerArgs { file, overrides })) => {
             Invocation::Serve(Sources { file, overrides, environment })
         }
+        Some(Command::Storage(StorageCommand::Repair(args))) => Invocation::Repair(args),
         Some(Command::Health(HealthArgs { bootstrap, timeout })) => {
             let address = bootstrap.unwrap_or_else(|| health::default_address(environment));
             Invocation::Health(health::Check {

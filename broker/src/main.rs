@@ -14,6 +14,7 @@ fn main() -> ExitCode {
     let started = Instant::now();
     let result = match cli::parse() {
         Invocation::Serve(sources) => serve(&sources, started),
+        Invocation::Repair(repair) => return repair.run(),
         Invocation::Health(check) => check.run().map_err(|error| error.to_string()),
         Invocation::Import(import) => import.run().map(|said| tell(&said)),
     };

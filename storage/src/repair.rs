@@ -44,7 +44,7 @@ use crate::verify::Damage;
 pub enum RepairError {
     #[error("{} is no log directory: it has no {META_PROPERTIES_FILE}", .0.display())]
     NoLogDir(PathBuf),
-    #[error("{0}: stop it first")]
+    #[error("{0} Stop it first.")]
     InUse(LockError),
     #[error("cannot use {}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },

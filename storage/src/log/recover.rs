@@ -239,7 +239,8 @@ impl Opening<'_> {
         }
         if self.open.clean_shutdown {
             let Some(last) = self.segments.last() else { return Ok(0) };
-            let next_offset = last.activate(self.fs)?;
+            // What was stopped cleanly was durable, all of it.
+            let next_offset = last.activate(self.fs).map_err(|error| self.durable(error))?;
             return self.check_end(next_offset).map(|()| next_offset);
         }
         let walk = self.walk()?;
@@ -265,6 +266,17 @@ impl Opening<'_> {
         };
         let damage = last.corrupt(last.size(), format!("the log ends at offset {next_offset}"));
         Err(OpenLogError::DurableDataDamaged { damage, durable_end, log_dir })
+    }
+
+    /// Damage in what was durable; other errors stay what they are.
+    fn durable(&self, error: SegmentError) -> OpenLogError {
+        match error {
+            damage @ SegmentError::Corrupt { .. } => {
+                let (durable_end, log_dir) = (self.open.durable_end(), self.open.log_dir());
+                OpenLogError::DurableDataDamaged { damage, durable_end, log_dir }
+            }
+            io @ SegmentError::Io { .. } => io.into(),
+        }
     }
 }
 

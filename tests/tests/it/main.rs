@@ -15,6 +15,7 @@ mod golden;
 mod hostile;
 mod import;
 mod records;
+mod recovery;
 mod second_oracle;
 mod startup;
 mod tidy;
