@@ -8,6 +8,8 @@ mod emit;
 mod emit_decode;
 #[path = "build/emit_encode.rs"]
 mod emit_encode;
+#[path = "build/emit_json.rs"]
+mod emit_json;
 #[path = "build/emit_registry.rs"]
 mod emit_registry;
 #[path = "build/model.rs"]

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use crate::emit_decode;
 use crate::emit_encode;
+use crate::emit_json;
 use crate::model::{Field, Kind, Schema, Struct, Versions};
 
 pub type Result<T> = std::result::Result<T, std::fmt::Error>;
@@ -41,8 +42,17 @@ impl Context {
     }
 }
 
+/// What is emitted beside the structs, their decoding and encoding.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Json {
+    /// `write_json`, for what lies in files.
+    Written,
+    /// Nothing.
+    Absent,
+}
+
 /// The module of a schema, without what depends on its kind.
-pub fn module(schema: &Schema, kinds: &str) -> Result<String> {
+pub fn module(schema: &Schema, kinds: &str, json: Json) -> Result<String> {
     let mut out = String::new();
     writeln!(out, "/// {}", schema.about)?;
     writeln!(
@@ -56,17 +66,17 @@ pub fn module(schema: &Schema, kinds: &str) -> Result<String> {
     writeln!(out, "use crate::{{ApiKey, StrBytes, Uuid}};")?;
     out += kinds;
     for message in &schema.messages {
-        emit_struct(&mut out, message)?;
+        emit_struct(&mut out, message, json)?;
         emit_message(&mut out, schema, message)?;
     }
     for inner in &schema.structs {
-        emit_struct(&mut out, inner)?;
+        emit_struct(&mut out, inner, json)?;
     }
     writeln!(out, "}}")?;
     Ok(out)
 }
 
-fn emit_struct(out: &mut String, s: &Struct) -> Result<()> {
+fn emit_struct(out: &mut String, s: &Struct, json: Json) -> Result<()> {
     let context = Context { first_flexible: s.first_flexible, versions: s.versions };
     writeln!(out, "#[derive(Debug, Clone, PartialEq)]")?;
     writeln!(out, "pub struct {} {{", s.name)?;
@@ -84,6 +94,9 @@ fn emit_struct(out: &mut String, s: &Struct) -> Result<()> {
     writeln!(out, "impl {} {{", s.name)?;
     emit_decode::body(out, &context, s)?;
     emit_encode::body(out, &context, s)?;
+    if json == Json::Written {
+        emit_json::body(out, &context, s)?;
+    }
     writeln!(out, "}}")
 }
 

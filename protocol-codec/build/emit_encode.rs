@@ -125,7 +125,7 @@ fn write_plain(kind: &Kind, place: &str, is_reference: bool) -> String {
 }
 
 /// The expression that a field is not its default.
-fn differs(field: &Field) -> String {
+pub fn differs(field: &Field) -> String {
     let name = format!("self.{}", ident(&field.name));
     if field.defaults_to_null() {
         return format!("{name}.is_some()");

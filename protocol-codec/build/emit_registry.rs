@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::emit::{Result, module};
+use crate::emit::{Json, Result, module};
 use crate::model::Schema;
 
 /// All APIs: their modules, `AnyRequest` and `AnyResponse`.
@@ -17,7 +17,7 @@ pub fn messages(apis: &[Schema]) -> Result<String> {
             }}",
             api.name
         );
-        out += &module(api, &request)?;
+        out += &module(api, &request, Json::Absent)?;
     }
     any(&mut out, apis, "Request", "request")?;
     any(&mut out, apis, "Response", "response")?;
@@ -73,7 +73,7 @@ fn any(out: &mut String, apis: &[Schema], kind: &str, word: &str) -> Result<()> 
 pub fn data(schemas: &[Schema]) -> Result<String> {
     let mut out = String::new();
     for schema in schemas {
-        out += &module(schema, "")?;
+        out += &module(schema, "", Json::Written)?;
         writeln!(out, "pub use self::{}::{};", schema.module, schema.name)?;
     }
     Ok(out)
@@ -88,7 +88,7 @@ pub fn topic(topic: &str, records: &[Schema]) -> Result<String> {
     writeln!(out, "use crate::wire::{{DecodeError, EncodeError, Reader}};")?;
     writeln!(out, "use super::{{encode_key, encode_with_version}};")?;
     for record in records {
-        out += &module(record, "")?;
+        out += &module(record, "", Json::Written)?;
         writeln!(out, "pub use self::{0}::{{{1}Key, {1}Value}};", record.module, record.name)?;
     }
     keys(&mut out, records)?;
@@ -125,7 +125,21 @@ fn keys(out: &mut String, records: &[Schema]) -> Result<()> {
     for record in records {
         writeln!(out, "Self::{}(key) => encode_key({}, key),", record.name, record.number)?;
     }
-    writeln!(out, "}}\n}}\n}}")
+    writeln!(out, "}}\n}}")?;
+    write_json(out, records, "0")?;
+    writeln!(out, "}}")
+}
+
+/// `write_json` of an enum over all records.
+fn write_json(out: &mut String, records: &[Schema], version: &str) -> Result<()> {
+    let parameter = if version == "version" { ", version: i16" } else { "" };
+    writeln!(out, "/// Writes the fields, in Kafka's names.")?;
+    writeln!(out, "pub fn write_json(&self, w: &mut crate::json::JsonWriter{parameter}) {{")?;
+    writeln!(out, "match self {{")?;
+    for record in records {
+        writeln!(out, "Self::{}(inner) => inner.write_json(w, {version}),", record.name)?;
+    }
+    writeln!(out, "}}\n}}")
 }
 
 fn values(out: &mut String, records: &[Schema]) -> Result<()> {
@@ -156,14 +170,16 @@ fn values(out: &mut String, records: &[Schema]) -> Result<()> {
     for record in records {
         writeln!(out, "Self::{}(value) => encode_with_version(value, version),", record.name)?;
     }
-    writeln!(out, "}}\n}}\n}}")
+    writeln!(out, "}}\n}}")?;
+    write_json(out, records, "version")?;
+    writeln!(out, "}}")
 }
 
 /// The metadata log: the modules of its records, and the enum `MetadataRecord`.
 pub fn metadata(records: &[Schema]) -> Result<String> {
     let mut out = String::new();
     for record in records {
-        out += &module(record, "")?;
+        out += &module(record, "", Json::Written)?;
         writeln!(out, "pub use self::{}::{}Record;", record.module, record.name)?;
     }
     writeln!(out, "/// A record of `__cluster_metadata`.\n#[derive(Debug, Clone, PartialEq)]")?;
@@ -205,6 +221,8 @@ pub fn metadata(records: &[Schema]) -> Result<String> {
     for record in records {
         writeln!(out, "Self::{}(record) => record.encode(w, version),", record.name)?;
     }
-    writeln!(out, "}}\n}}\n}}")?;
+    writeln!(out, "}}\n}}")?;
+    write_json(&mut out, records, "version")?;
+    writeln!(out, "}}")?;
     Ok(out)
 }

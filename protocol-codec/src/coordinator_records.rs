@@ -22,6 +22,7 @@ fn encode_key<M: Message>(record_type: i16, key: &M) -> Result<Bytes, EncodeErro
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::JsonWriter;
     use crate::wire::DecodeError;
     use consumer_offsets::{Key, OffsetCommitKey, OffsetCommitValue, Value};
 
@@ -41,6 +42,30 @@ mod tests {
         let bytes = value.encode(3).unwrap();
         assert_eq!(bytes[..2], [0, 3]);
         assert_eq!(Value::decode(key.record_type(), bytes), Ok(value));
+    }
+
+    #[test]
+    fn a_record_is_shown_with_the_fields_of_its_version() {
+        let key = Key::OffsetCommit(OffsetCommitKey {
+            group: "g".into(),
+            topic: "t".into(),
+            partition: 7,
+        });
+        let value = Value::OffsetCommit(OffsetCommitValue { offset: 42, ..Default::default() });
+        let json = |write: &dyn Fn(&mut JsonWriter)| {
+            let mut w = JsonWriter::new();
+            write(&mut w);
+            w.finish()
+        };
+        assert_eq!(json(&|w| key.write_json(w)), r#"{"group":"g","topic":"t","partition":7}"#);
+        assert_eq!(
+            json(&|w| value.write_json(w, 1)),
+            r#"{"offset":42,"metadata":"","commitTimestamp":0,"expireTimestamp":-1}"#
+        );
+        assert_eq!(
+            json(&|w| value.write_json(w, 3)),
+            r#"{"offset":42,"leaderEpoch":-1,"metadata":"","commitTimestamp":0}"#
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! | [`coordinator_records`] | the records of the internal topics, generated from `schema/` |
 //! | [`metadata_records`] | the records of Kafka's metadata log, generated from `schema/cluster_metadata/` |
 //! | [`data`] | structures inside byte fields and control records, generated from `schema/data/` |
+//! | [`json`] | writing what is in files as JSON |
 //! | [`records`] | record batches |
 //!
 //! Invariants: no input makes anything here panic, no length or count is trusted before it is
@@ -33,6 +34,7 @@ pub mod data;
 pub mod error_code;
 pub mod frame;
 pub mod header;
+pub mod json;
 pub mod messages;
 pub mod metadata_records;
 pub mod records;
