@@ -103,6 +103,9 @@ pub struct StorageConfig {
     pub log_retention_check_interval_ms: u64,
     pub log_flush_offset_checkpoint_interval_ms: u64,
     pub log_flush_start_offset_checkpoint_interval_ms: u64,
+    /// None: never.
+    pub scrub_interval_ms: Option<u64>,
+    pub scrub_bytes_per_second: u64,
 }
 
 /// How topics are created when the request does not say.

@@ -13,6 +13,7 @@ use std::sync::{Arc, LazyLock};
 
 use parking_lot::Mutex;
 use rustix::fs::{FlockOperation, fcntl_lock, fstat};
+use rustix::process::{Flock, FlockType, fcntl_getlk};
 use thiserror::Error;
 
 use crate::fs::{File, Fs, OpenMode};
@@ -30,6 +31,19 @@ pub enum LockError {
     Held { dir: PathBuf },
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+/// The process that holds the lock of `dir`, without locking or writing anything: for tools that
+/// only look. Not for a process that may hold the lock itself.
+pub fn holder(fs: &dyn Fs, dir: &Path) -> io::Result<Option<i32>> {
+    let file = match fs.open(&dir.join(LOCK_FILE), OpenMode::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let Some(fd) = file.as_fd() else { return Ok(None) };
+    let wanted = Flock::from(FlockType::WriteLock);
+    let held = fcntl_getlk(fd, &wanted)?;
+    Ok(held.map(|lock| lock.pid.map_or(0, |pid| pid.as_raw_nonzero().get())))
 }
 
 /// Device and number of a locked file.
@@ -132,6 +146,8 @@ mod tests {
         assert_eq!(answer, "locked");
         let refused = DirLock::acquire(&RealFs, dir.path());
         assert!(matches!(&refused, Err(LockError::Held { dir: d }) if d == dir.path()));
+        let held_by = super::holder(&RealFs, dir.path()).unwrap();
+        assert_eq!(held_by, i32::try_from(holder.id()).ok());
         // kill -9 gives the lock up.
         holder.kill().unwrap();
         holder.wait().unwrap();

@@ -19,10 +19,12 @@ use std::sync::Arc;
 
 mod faulty;
 mod mem;
+mod paced;
 mod real;
 
 pub use faulty::{Fault, FaultyFs, Op, Rule};
 pub use mem::{MemFs, PowerCut, Survivors, Unsynced};
+pub(crate) use paced::PacedFs;
 pub use real::RealFs;
 
 /// How a file is opened. Every mode but `Read` allows reading and writing.

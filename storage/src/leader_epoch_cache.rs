@@ -261,13 +261,12 @@ mod tests {
         assert_eq!(cache.encode(), b"0\n2\n0 0\n3 42\n");
         assert_eq!(LeaderEpochCache::decode(&cache.encode()), Ok(cache));
         assert_eq!(LeaderEpochCache::new().encode(), b"0\n0\n");
+        assert_eq!(LeaderEpochCache::decode(b""), Ok(LeaderEpochCache::new()), "as Kafka makes it");
     }
 
     #[test]
     fn a_damaged_file_is_refused() {
-        for bad in
-            ["", "1\n0\n", "0\n1\n", "0\n1\nx 1\n", "0\n1\n-1 1\n", "0\n1\n1\n", "0\n0\n1 1\n"]
-        {
+        for bad in ["1\n0\n", "0\n1\n", "0\n1\nx 1\n", "0\n1\n-1 1\n", "0\n1\n1\n", "0\n0\n1 1\n"] {
             assert!(LeaderEpochCache::decode(bad.as_bytes()).is_err(), "{bad:?}");
         }
     }

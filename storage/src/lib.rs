@@ -16,9 +16,10 @@
 //! | [`log`] | one partition's log: append, read, roll, sync, recover, truncate, retention |
 //! | [`log_manager`] | all logs of a node, over its log directories |
 //! | [`repair`] | `barnabas storage repair`: cut what is damaged, keep what is cut |
+//! | [`info`] | what a log directory holds, without opening it |
 //! | [`inspect`], [`verify`] | reading all files without trusting them; `barnabas log verify` |
-//! | [`sealed_sums`] | size and CRC of each file of a sealed segment |
 //! | [`batch_file`], [`survey`], [`kafka_metadata`] | reading what no log has open, for an import from Kafka |
+//! | [`sealed_sums`], [`scrub`] | size and CRC of each file of a sealed segment, and who compares them |
 //!
 //! Invariants of the crate:
 //!
@@ -36,6 +37,7 @@ pub mod data_dirs;
 pub mod dir_lock;
 pub mod fs;
 mod index;
+pub mod info;
 pub mod inspect;
 pub mod kafka_metadata;
 pub mod leader_epoch_cache;
@@ -49,6 +51,7 @@ pub mod partition_metadata;
 pub mod producer_state;
 pub mod random_id;
 pub mod repair;
+pub mod scrub;
 pub mod sealed_sums;
 mod segment;
 pub mod survey;
@@ -71,5 +74,6 @@ pub use log_manager::{
     CreateLogError, LogManager, LogManagerConfig, Placement, RecoveryReport, TickReport,
 };
 pub use open_files::OpenFiles;
+pub use scrub::{ScrubConfig, Scrubber};
 pub use segment::SegmentError;
 pub use topic_partition::TopicPartition;

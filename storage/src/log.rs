@@ -25,6 +25,7 @@
 //! | `recover.rs`, `leftovers.rs`, `producers.rs` | open what lies on the disk |
 //! | `truncate.rs` | cut the end |
 //! | `retention.rs` | cut the beginning, delete files |
+//! | `sealed.rs` | segments that do not change any more, for their sums |
 //! | `close.rs` | clean stop |
 
 pub mod append;
@@ -37,6 +38,7 @@ pub mod read;
 pub mod recover;
 pub mod retention;
 mod roll;
+mod sealed;
 pub mod sync_queue;
 pub mod timestamps;
 pub mod transactions;

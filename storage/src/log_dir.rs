@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
+use crate::sealed_sums::SealedFiles;
+
 /// One of the `log.dirs`. Cheap to ask on every append.
 #[derive(Debug)]
 pub struct LogDir {
@@ -20,6 +22,7 @@ pub struct LogDir {
     full: AtomicBool,
     /// Why it is offline; the first reason stays.
     reason: Mutex<Option<String>>,
+    sealed: SealedFiles,
 }
 
 impl LogDir {
@@ -29,11 +32,17 @@ impl LogDir {
             offline: AtomicBool::new(false),
             full: AtomicBool::new(false),
             reason: Mutex::new(None),
+            sealed: SealedFiles::default(),
         }
     }
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What is known of its sealed files.
+    pub(crate) fn sealed(&self) -> &SealedFiles {
+        &self.sealed
     }
 
     /// True once anything has failed here that is not a full disk. Never becomes false again.

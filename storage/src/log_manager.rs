@@ -37,6 +37,7 @@ mod tests;
 mod tick;
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -229,12 +230,29 @@ impl LogManager {
         online.filter_map(|dir| dir.directory_id).collect()
     }
 
+    pub(crate) fn log_dirs(&self) -> impl Iterator<Item = &Arc<LogDir>> {
+        self.dirs.iter().map(ManagedDir::log_dir)
+    }
+
+    /// Files of sealed segments that the scrub has found damaged.
+    pub fn damaged_files(&self) -> usize {
+        self.log_dirs().map(|dir| dir.sealed().damaged_files()).sum()
+    }
+
+    /// Damaged files that are gone count no more.
+    pub(crate) fn forget_removed_damage(&self) {
+        for dir in &self.dirs {
+            let is_there = |file: &Path| dir.fs().exists(file).unwrap_or(true);
+            dir.log_dir().sealed().retain_damaged(is_there);
+        }
+    }
+
     /// True if no directory is left to work with.
     pub fn all_offline(&self) -> bool {
         !self.dirs.iter().any(ManagedDir::is_online)
     }
 
-    fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
 

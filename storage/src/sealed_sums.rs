@@ -12,15 +12,26 @@
 //! ```
 //!
 //! The last line is the CRC-32C of what stands before it.
+//!
+//! The sums are advisory until they are written: they are computed after the segment was sealed, by
+//! a thread that nobody waits for (see [`crate::scrub`]), and a file without a line is simply not
+//! covered. What may never be is a line that is older than the file. So:
+//!
+//! - whoever changes or replaces a sealed file forgets its line first, durably
+//!   ([`SealedFiles::forget`]), and holds the guard until the log's row of segments has changed;
+//! - a line is added under the same lock, for a segment that is still in the row and still sealed;
+//! - what is removed for good needs no care: lines without files mean nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::{io, mem};
 
+use parking_lot::{Mutex, MutexGuard};
 use protocol_codec::records::crc32c;
 use thiserror::Error;
 
+use crate::TopicPartition;
 use crate::fs::{Fs, read_file, replace_file};
 use crate::inspect::WindowReader;
 use crate::segment::files::{SEGMENT_SUFFIXES, base_offset, path};
@@ -189,9 +200,83 @@ pub fn sum_segment(fs: &dyn Fs, dir: &Path, base: i64) -> io::Result<Vec<(String
     Ok(sums)
 }
 
+/// What the logs of one log directory and its scrub share.
+#[derive(Debug, Default)]
+pub(crate) struct SealedFiles {
+    /// Held by whoever writes `barnabas-sealed`, or changes what it speaks of; both are rare and
+    /// short. Taken before a log's writer.
+    lock: Mutex<()>,
+    /// Segments that were sealed and are not summed up yet, by their base offsets.
+    due: Mutex<BTreeMap<TopicPartition, Vec<i64>>>,
+    /// Files that were found damaged.
+    damaged: Mutex<BTreeSet<PathBuf>>,
+}
+
+impl SealedFiles {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, ()> {
+        self.lock.lock()
+    }
+
+    /// Forgets the lines of the segments in `dir` that `is_changed` accepts, by base offset,
+    /// before their files are changed. The caller drops the guard when the log knows the new files.
+    /// A file that cannot be understood goes as a whole: it is made anew.
+    pub(crate) fn forget(
+        &self,
+        fs: &dyn Fs,
+        dir: &Path,
+        is_changed: impl Fn(i64) -> bool,
+    ) -> io::Result<MutexGuard<'_, ()>> {
+        let guard = self.lock();
+        forget(fs, dir, is_changed)?;
+        Ok(guard)
+    }
+
+    /// Segments of this partition were sealed: their sums are due. Costs the caller nothing.
+    pub(crate) fn sealed(&self, partition: &TopicPartition, bases: impl Iterator<Item = i64>) {
+        self.due.lock().entry(partition.clone()).or_default().extend(bases);
+    }
+
+    pub(crate) fn take_due(&self) -> BTreeMap<TopicPartition, Vec<i64>> {
+        mem::take(&mut *self.due.lock())
+    }
+
+    /// Notes a damaged file. Returns whether it was not known.
+    pub(crate) fn note_damaged(&self, file: &Path) -> bool {
+        self.damaged.lock().insert(file.to_owned())
+    }
+
+    /// Forgets damaged files that are gone.
+    pub(crate) fn retain_damaged(&self, is_there: impl Fn(&Path) -> bool) {
+        self.damaged.lock().retain(|file| is_there(file));
+    }
+
+    pub(crate) fn damaged_files(&self) -> usize {
+        self.damaged.lock().len()
+    }
+}
+
+/// [`SealedFiles::forget`] for a log that is being opened: nobody else knows it yet.
+pub(crate) fn forget(fs: &dyn Fs, dir: &Path, is_changed: impl Fn(i64) -> bool) -> io::Result<()> {
+    match SealedSums::read(fs, dir) {
+        Ok(mut sums) => {
+            if sums.retain(|base| !is_changed(base)) {
+                sums.write(fs, dir)?;
+            }
+            Ok(())
+        }
+        Err(SealedSumsError::Io(error)) if error.kind() != io::ErrorKind::InvalidData => Err(error),
+        Err(error) => {
+            let path = dir.join(SEALED_SUMS_FILE);
+            tracing::warn!(path = %path.display(), %error, "Making the sums of sealed files anew");
+            SealedSums::default().write(fs, dir)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fs::MemFs;
 
     fn some() -> SealedSums {
         let mut sums = SealedSums::default();
@@ -228,5 +313,21 @@ mod tests {
         }
         let newer = SealedSums::decode(b"barnabas-sealed 2\n?").unwrap_err();
         assert!(newer.to_string().contains("version 2"), "{newer}");
+    }
+
+    #[test]
+    fn lines_are_forgotten_before_the_files_change() {
+        let (fs, dir) = (MemFs::new(), Path::new("/t-0"));
+        fs.create_dir_all(dir).unwrap();
+        fs.sync_dir(Path::new("/")).unwrap();
+        let sealed = SealedFiles::default();
+        drop(sealed.forget(&fs, dir, |_| true).unwrap());
+        assert!(!fs.exists(&dir.join(SEALED_SUMS_FILE)).unwrap(), "nothing to forget");
+        some().write(&fs, dir).unwrap();
+        drop(sealed.forget(&fs, dir, |base| base >= 7).unwrap());
+        fs.crash();
+        let sums = SealedSums::read(&fs, dir).unwrap();
+        assert_eq!(sums.get("00000000000000000007.log"), None);
+        assert_eq!(sums.iter().count(), 2);
     }
 }

@@ -42,6 +42,7 @@ use crate::TopicPartition;
 use crate::fs::Fs;
 
 pub use report::{Damage, Remedy, Report};
+pub(crate) use segment::check_sealed;
 
 /// Told now and then how far it is.
 #[derive(Clone, Copy, Debug)]

@@ -125,6 +125,8 @@ impl<'a> Reader<'a> {
                 .unsigned("log.flush.offset.checkpoint.interval.ms"),
             log_flush_start_offset_checkpoint_interval_ms: self
                 .unsigned("log.flush.start.offset.checkpoint.interval.ms"),
+            scrub_interval_ms: u64::try_from(self.number("barnabas.scrub.interval.ms")).ok(),
+            scrub_bytes_per_second: self.unsigned("barnabas.scrub.bytes.per.second"),
         }
     }
 

@@ -35,6 +35,8 @@ pub struct ReplicaManagerGauges {
     pub at_min_isr: usize,
     pub producer_ids: usize,
     pub offline_log_directories: usize,
+    /// Sealed files that the scrub found damaged.
+    pub damaged_files: usize,
 }
 
 /// The state of the metadata, as the active controller sees it.
@@ -175,6 +177,11 @@ impl ReplicaManagerGauges {
                 "kafka_log_logmanager_offlinelogdirectorycount",
                 "Log directories that failed.",
                 self.offline_log_directories,
+            ),
+            (
+                "barnabas_log_damaged_files",
+                "Files of sealed segments that the scrub found damaged.",
+                self.damaged_files,
             ),
         ] {
             out.gauge(name, help, &[], value as f64);

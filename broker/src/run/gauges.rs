@@ -41,6 +41,7 @@ impl Gauges for BrokerGauges {
         }
         let dirs = broker.log_manager().describe_dirs();
         sums.offline_log_directories = dirs.iter().filter(|d| d.offline_reason.is_some()).count();
+        sums.damaged_files = broker.log_manager().damaged_files();
         sums.collect(out);
         controller(&broker, &image).collect(out);
         let addresses: Vec<(i32, String)> = image

@@ -9,7 +9,7 @@ use crate::net::budget::MemoryBudget;
 use crate::net::quota::ConnectionLimits;
 use crate::net::rlimit;
 use controller::ControllerConfig;
-use storage::{DataDirsConfig, LogManagerConfig};
+use storage::{DataDirsConfig, LogManagerConfig, ScrubConfig};
 
 /// Stands for "never" where a timer needs a time.
 const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
@@ -65,6 +65,13 @@ pub(super) fn controller(config: &BrokerConfig, cluster_id: &str) -> ControllerC
     let sole_voter = ControllerConfig::sole_voter(config.node_id, cluster_id);
     let given = config.controller.metadata_log_max_record_bytes_between_snapshots;
     ControllerConfig { snapshot_bytes: given.unwrap_or(sole_voter.snapshot_bytes), ..sole_voter }
+}
+
+pub(super) fn scrub(config: &BrokerConfig) -> ScrubConfig {
+    ScrubConfig {
+        interval: config.storage.scrub_interval_ms.map(Duration::from_millis),
+        bytes_per_second: config.storage.scrub_bytes_per_second,
+    }
 }
 
 pub(super) fn log_manager(config: &BrokerConfig) -> LogManagerConfig {

@@ -84,8 +84,11 @@ pub(super) async fn stop(node: Node) {
         tokio::time::sleep(DRAIN_STEP).await;
     }
     node.broker.controller().shutdown().await;
-    let (logs, broker_epoch) = (node.logs.clone(), node.broker_epoch);
-    let clean =
-        tokio::task::spawn_blocking(move || logs.close(broker_epoch)).await.unwrap_or(false);
+    let (logs, scrubber, broker_epoch) = (node.logs.clone(), node.scrubber, node.broker_epoch);
+    let close = move || {
+        drop(scrubber);
+        logs.close(broker_epoch)
+    };
+    let clean = tokio::task::spawn_blocking(close).await.unwrap_or(false);
     tracing::info!(clean, "Shut down");
 }

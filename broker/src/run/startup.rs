@@ -13,7 +13,9 @@ use controller::state::features;
 use controller::{ApiError, ControllerError, ControllerHandle, ControllerNode};
 use storage::fs::{Fs, RealFs};
 use storage::log_manager::OpenError;
-use storage::{DataDirs, DataDirsError, LogManager, RecoveryReport, TickReport, TopicPartition};
+use storage::{
+    DataDirs, DataDirsError, LogManager, RecoveryReport, Scrubber, TickReport, TopicPartition,
+};
 use tokio::sync::watch;
 
 use super::follow::Follower;
@@ -76,6 +78,7 @@ pub enum StartError {
 pub(super) struct Node {
     pub(super) broker: Arc<Broker>,
     pub(super) logs: Arc<LogManager>,
+    pub(super) scrubber: Scrubber,
     pub(super) broker_epoch: i64,
     pub(super) accepting: Vec<tokio::task::JoinHandle<()>>,
     pub(super) signals: super::shutdown::Signals,
@@ -148,10 +151,12 @@ pub(super) async fn start(
     follow_settings(&broker);
     tokio::spawn(broker.groups().clone().run());
     let all_offline = start_ticking(&logs, clock)?;
+    let scrub = settings::scrub(&broker.config());
+    let scrubber = Scrubber::start(&logs, scrub).map_err(StartError::Thread)?;
     let accepting = listeners.into_iter().flat_map(|listener| listener.serve(&broker)).collect();
     logging::announce_ready(node_id);
     say_ready(&broker, &report, &endpoints, started);
-    Ok(Node { broker, logs, broker_epoch, accepting, signals, all_offline })
+    Ok(Node { broker, logs, scrubber, broker_epoch, accepting, signals, all_offline })
 }
 
 /// Starts this node's part of the metadata quorum, of which it is the only voter.

@@ -90,7 +90,10 @@ impl Rows {
 
     /// Whether nothing but zeros follows from `position` on: Kafka makes the indexes of the segment
     /// that it writes to larger than they are, and cuts them at a clean stop.
-    pub(crate) fn is_padding_from(&mut self, position: u64) -> io::Result<bool> {
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn is_padding_from(&mut self, position: u64) -> io::Result<bool> {
         let mut at = position;
         while at < self.end() {
             let bytes = self.reader.bytes_at(at, 64 << 10)?;

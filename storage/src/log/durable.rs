@@ -214,6 +214,7 @@ impl Log {
         match written {
             Ok(()) => {
                 self.recovery_point.store(self.durable_end(), Ordering::Release);
+                self.sums_are_due(&unsealed);
             }
             Err((error, what)) => {
                 if is_out_of_space(&error) {

@@ -35,6 +35,7 @@ use super::{Log, LogContext, Writer, leftovers, producers, transactions};
 use crate::fs::{Fs, read_file};
 use crate::leader_epoch_cache::{LEADER_EPOCH_CHECKPOINT, LeaderEpochCache};
 use crate::log_config::LogConfig;
+use crate::sealed_sums::{self, SEALED_SUMS_FILE};
 use crate::segment::files::{LOG_SUFFIX, base_offset};
 use crate::segment::kept::SegmentDir;
 use crate::segment::{Segment, SegmentError};
@@ -135,6 +136,10 @@ impl Log {
         };
         let names = leftovers::settle(&*fs, &path)?;
         opening.find_segments(&names)?;
+        if names.iter().any(|name| name == SEALED_SUMS_FILE) {
+            // The last segment will be written to again, whatever it was.
+            opening.forget_sums_from(opening.segments.len().saturating_sub(1))?;
+        }
         opening.read_epochs();
         let next_offset = opening.next_offset()?;
         opening.epochs_changed |= opening.epochs.truncate_from_end(next_offset);
@@ -229,6 +234,15 @@ impl Opening<'_> {
                 self.epochs_changed = true;
             }
         }
+    }
+
+    /// Forgets the sums of the segments from this one on, before they are changed.
+    fn forget_sums_from(&self, number: usize) -> Result<(), OpenLogError> {
+        let Some(from) = self.segments.get(number).map(|segment| segment.base_offset()) else {
+            return Ok(());
+        };
+        sealed_sums::forget(self.fs, &self.path, |base| base >= from)
+            .map_err(|error| self.io_error(&self.path.join(SEALED_SUMS_FILE), error))
     }
 
     /// The offset of the next record. After an unclean stop: once the damage has been judged, and

@@ -33,6 +33,7 @@ impl Log {
     /// whether there was anything. Those who wait for more to become durable are told.
     pub fn truncate_to(self: &Arc<Self>, offset: i64) -> Result<bool, TruncateError> {
         let sync_lock = self.sync_lock.lock();
+        let sums = self.forget_sums_from(offset).map_err(|error| self.truncate_error(error))?;
         let mut writer = self.lock_to_write()?;
         if offset >= writer.next_offset {
             return Ok(false);
@@ -40,6 +41,7 @@ impl Log {
         let segments = Vec::clone(&self.segments.load());
         if segments.first().is_none_or(|first| first.base_offset() > offset) {
             drop(writer);
+            drop(sums);
             drop(sync_lock);
             self.truncate_fully_and_start_at(offset)?;
             return Ok(true);
@@ -76,6 +78,7 @@ impl Log {
     /// Empties the log; the next record gets `offset`.
     pub fn truncate_fully_and_start_at(self: &Arc<Self>, offset: i64) -> Result<(), TruncateError> {
         let _no_sync = self.sync_lock.lock();
+        let _sums = self.forget_sums_from(i64::MIN).map_err(|error| self.truncate_error(error))?;
         let mut writer = self.lock_to_write()?;
         let old = Vec::clone(&self.segments.load());
         let new = Arc::new(Segment::new(Arc::clone(&self.segment_dir), offset));

@@ -122,7 +122,7 @@ impl ProducerStateEntry {
         self.batches().last().map_or(-1, |batch| batch.last_offset)
     }
 
-    pub(super) fn last_offset_delta(&self) -> i32 {
+    pub fn last_offset_delta(&self) -> i32 {
         self.batches().last().map_or(0, |batch| batch.offset_delta)
     }
 

@@ -92,6 +92,13 @@ fn sort_in(dir: &Path, damage: Damage, found: &mut BTreeMap<PathBuf, Found>, pla
                 found.entry(parent).or_default().files.push(removal());
             }
         }
+        Remedy::DeleteIndexes => {
+            let files = &mut found.entry(parent).or_default().files;
+            for extension in ["index", "timeindex", "txnindex"] {
+                let path = file.with_extension(extension);
+                files.push(Removal { path, why: what.clone() });
+            }
+        }
         Remedy::EditLogStart | Remedy::RestoreFile => plan.left.push(damage),
     }
 }

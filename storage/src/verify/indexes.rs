@@ -15,8 +15,9 @@ use crate::inspect::rows::{Row, RowKind, Rows};
 /// How an index of a segment may be.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tolerance {
-    /// The segment may be written to: it may have no index file, or one with room at its end.
-    pub(super) is_last: bool,
+    /// The segment may be written to, or be about to be sealed: it may have no index file, or one
+    /// with room at its end.
+    pub(super) is_unsealed: bool,
     /// Entries may point behind the end: the log was not stopped cleanly, or grows.
     pub(super) may_be_ahead: bool,
 }
@@ -70,7 +71,7 @@ impl IndexCheck {
         match Rows::open(fs, &check.path, kind, base) {
             Ok(rows) => {
                 let excess = rows.excess();
-                if excess > 0 && !tolerance.is_last {
+                if excess > 0 && !tolerance.is_unsealed {
                     let bytes = kind.bytes();
                     let what = format!("{excess} bytes follow the last entry of {bytes}");
                     check.damage = Some((Some(rows.end() - excess), what));
@@ -79,7 +80,7 @@ impl IndexCheck {
                 check.read_next();
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if !tolerance.is_last {
+                if !tolerance.is_unsealed {
                     check.damage = Some((None, "it is missing".to_owned()));
                 }
             }
@@ -135,20 +136,11 @@ impl IndexCheck {
             self.fail(at, format!("its entry says that a batch ends with offset {offset}"));
         }
         if let Some((at, row)) = self.next
-            && !(self.tolerance.may_be_ahead && self.tolerance.is_last)
+            && !(self.tolerance.may_be_ahead && self.tolerance.is_unsealed)
             && !self.is_padding(at, row)
         {
             self.fail(at, "its entry points behind the end of the segment".to_owned());
         }
-        self.report(report)
-    }
-
-    /// The log is damaged, so no more can be compared. Reports what was found up to there.
-    pub(super) fn abandon(self, report: &mut Report) -> bool {
-        self.report(report)
-    }
-
-    fn report(self, report: &mut Report) -> bool {
         let Some((position, what)) = self.damage else { return true };
         report.damage(&self.path, position, Remedy::DeleteIndex, what);
         false
@@ -177,7 +169,7 @@ impl IndexCheck {
     fn is_padding(&mut self, at: u64, row: Row) -> bool {
         let looks_so =
             matches!(row, Row::Offset { position: 0, .. } | Row::Time { timestamp: 0, .. });
-        let rows = self.rows.as_mut().filter(|_| looks_so && self.tolerance.is_last);
+        let rows = self.rows.as_mut().filter(|_| looks_so && self.tolerance.is_unsealed);
         rows.is_some_and(|rows| rows.is_padding_from(at).unwrap_or(false))
     }
 }

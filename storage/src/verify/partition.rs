@@ -138,7 +138,7 @@ fn read_epochs(fs: &dyn Fs, dir: &Path, report: &mut Report) -> LeaderEpochCache
     let file = dir.join(LEADER_EPOCH_CHECKPOINT);
     let damage = match read_file(fs, &file, EPOCHS_BYTES_MAX) {
         Ok(bytes) => match LeaderEpochCache::decode(&bytes) {
-            Ok(epochs) if epochs.encode() == bytes => return epochs,
+            Ok(epochs) if bytes.is_empty() || epochs.encode() == bytes => return epochs,
             Ok(_) => "its epochs contradict one another".to_owned(),
             Err(error) => error.to_string(),
         },

@@ -22,6 +22,8 @@ pub enum Remedy {
     RepairLog,
     /// The file is derived from the log.
     DeleteIndex,
+    /// Without its file nothing counts as aborted, unless the other indexes are missing too.
+    DeleteIndexes,
     /// An older snapshot and the log take its place.
     DeleteSnapshot,
     /// Epochs are read from the batches again.
@@ -43,6 +45,7 @@ impl Remedy {
             Self::NextStart => "next-start",
             Self::RepairLog => "repair-log",
             Self::DeleteIndex => "delete-index",
+            Self::DeleteIndexes => "delete-indexes",
             Self::DeleteSnapshot => "delete-snapshot",
             Self::DeleteEpochs => "delete-epochs",
             Self::DeleteSums => "delete-sums",
@@ -57,12 +60,16 @@ impl Remedy {
 impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NextStart => "the next start cuts the log off here",
+            Self::NextStart => "the next start recovers the log: what was never promised is cut off here",
             Self::RepairLog => {
                 "restore the partition from a copy, or see what \
                  'barnabas storage repair --dry-run' would keep"
             }
             Self::DeleteIndex => "stop the broker and delete the file: it is made anew from the log",
+            Self::DeleteIndexes => {
+                "stop the broker and delete the three indexes of this segment: \
+                 they are made anew from the log"
+            }
             Self::DeleteSnapshot => {
                 "stop the broker and delete the file: the log tells what it held"
             }

@@ -103,12 +103,8 @@ impl TxnCheck {
             let what = format!("its entry names offset {last_offset}, where nothing was aborted");
             self.damage = Some((Some(at), what));
         }
-        self.abandon(report)
-    }
-
-    pub(super) fn abandon(self, report: &mut Report) -> bool {
         let Some((position, what)) = self.damage else { return true };
-        report.damage(&self.path, position, Remedy::RestoreFile, what);
+        report.damage(&self.path, position, Remedy::DeleteIndexes, what);
         false
     }
 

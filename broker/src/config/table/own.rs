@@ -1,6 +1,6 @@
 //! Our own keys. Only keys that work are here.
 
-use super::row::{ConfigKey, Valid, list, string};
+use super::row::{ConfigKey, Valid, list, long, string};
 
 #[rustfmt::skip]
 pub(super) const KEYS: &[ConfigKey] = &[
@@ -14,6 +14,12 @@ pub(super) const KEYS: &[ConfigKey] = &[
     string("barnabas.log.level").default("info").valid(Valid::NonEmpty).acted(
         "Which log lines are written: a level (error, warn, info, debug, trace), or levels by \
          module such as info,broker::group=debug."),
+    long("barnabas.scrub.bytes.per.second").default("8388608").min(1).acted(
+        "How fast the scrub reads sealed files, over all log directories."),
+    long("barnabas.scrub.interval.ms").default("604800000").min(-1).acted(
+        "How long after a scrub the next one begins: it compares every sealed file with the sum in \
+         barnabas-sealed and logs what is damaged. The first one begins an hour after the start, or \
+         after this time if it is less. -1: never."),
     string("barnabas.validate.compressed").default("full").one_of(&["full", "header"]).acted(
         "How far compressed batches are validated. full: every record, as Kafka does. header: \
          the batch header and its checksum only."),

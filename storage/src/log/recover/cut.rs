@@ -78,6 +78,7 @@ impl Opening<'_> {
     /// Removes what is cut off from the log.
     fn remove(&mut self, number: usize, valid_bytes: u64) -> Result<(), OpenLogError> {
         let Some(segment) = self.segments.get(number) else { return Ok(()) };
+        self.forget_sums_from(number)?;
         self.recovery.bytes_cut = segment.size() - valid_bytes;
         let file = segment.file(self.fs)?;
         file.set_len(valid_bytes).map_err(|error| segment.io_error(error))?;
