@@ -6,12 +6,17 @@
 //! everything else to stderr. Exit codes: 0 fine, 1 failed, 2 wrong usage.
 
 pub mod health;
+pub mod log;
+mod output;
 pub mod repair;
+pub mod storage;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use self::log::LogCommand;
+use self::storage::{InfoArgs, StorageCommand};
 use crate::config::Sources;
 use crate::import::Import;
 
@@ -28,6 +33,8 @@ Examples:
       One node as the file says, but with its data elsewhere.
   KAFKA_LOG_DIRS=/srv/kafka barnabas server
       One node configured by KAFKA_* variables, as in a container.
+  barnabas log verify /srv/kafka
+      Check every byte of a log directory.
   kafka-console-producer.sh --bootstrap-server localhost:9092 --topic greetings
       Talk to it with the tools you know.";
 
@@ -54,40 +61,12 @@ enum Command {
     /// Connects, asks for the API versions and waits for the answer. Made for health checks of
     /// containers and services.
     Health(HealthArgs),
-    /// Work on the directories of a node that is stopped.
+    /// Look into the files of logs: show them, or check every byte.
+    #[command(subcommand)]
+    Log(LogCommand),
+    /// Work on log directories as a whole.
     #[command(subcommand)]
     Storage(StorageCommand),
-}
-
-#[derive(Debug, Subcommand)]
-enum StorageCommand {
-    /// Take over the data of a stopped single-node Apache Kafka 4 (KRaft).
-    ///
-    /// Looks at everything first and changes nothing if anything stands against it. Then it writes
-    /// one folder, Barnabas's own metadata. Partition logs, groups and offsets are served where they
-    /// lie; Kafka's own metadata is only read.
-    Import(ImportArgs),
-    /// Cut damaged logs off where the damage begins, and keep what is cut off.
-    ///
-    /// For partitions that stay offline because something is damaged that was durable once. Nothing
-    /// is thrown away: what is cut off stays beside the log as <segment>.log.cut-<position>. Only
-    /// files that are made anew from the log are removed. The broker must be stopped.
-    ///
-    /// Exit code 0: nothing was wrong, or all of it was repaired; 1: something is left, or, with
-    /// --dry-run, something would be done.
-    Repair(repair::RepairArgs),
-}
-
-#[derive(Debug, Args)]
-struct ImportArgs {
-    /// Kafka's server.properties, or its only log directory.
-    path: PathBuf,
-    /// Only say what would happen.
-    #[arg(long)]
-    dry_run: bool,
-    /// Sets one key, whatever the file and the environment say. May be repeated.
-    #[arg(long = "override", value_name = "KEY=VALUE")]
-    overrides: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -120,6 +99,25 @@ pub enum Invocation {
     Import(Import),
     /// Repair a log directory.
     Repair(repair::RepairArgs),
+    /// Look into files.
+    Files(FilesCommand),
+}
+
+/// A command that only looks at files.
+#[derive(Debug)]
+pub enum FilesCommand {
+    Log(LogCommand),
+    StorageInfo(InfoArgs),
+}
+
+impl FilesCommand {
+    /// Does it. It says itself what has failed.
+    pub fn run(self) -> std::process::ExitCode {
+        match self {
+            Self::Log(command) => command.run(),
+            Self::StorageInfo(info) => info.run(),
+        }
+    }
 }
 
 /// Reads the command line of this process. Help, version and wrong usage end the process here.
@@ -139,6 +137,10 @@ fn invocation(cli: Cli, environment: Vec<(String, String)>) -> Invocation {
             Invocation::Serve(Sources { file, overrides, environment })
         }
         Some(Command::Storage(StorageCommand::Repair(args))) => Invocation::Repair(args),
+        Some(Command::Log(command)) => Invocation::Files(FilesCommand::Log(command)),
+        Some(Command::Storage(StorageCommand::Info(info))) => {
+            Invocation::Files(FilesCommand::StorageInfo(info))
+        }
         Some(Command::Health(HealthArgs { bootstrap, timeout })) => {
             let address = bootstrap.unwrap_or_else(|| health::default_address(environment));
             Invocation::Health(health::Check {
@@ -146,8 +148,8 @@ fn invocation(cli: Cli, environment: Vec<(String, String)>) -> Invocation {
                 timeout: std::time::Duration::from_millis(timeout),
             })
         }
-        Some(Command::Storage(StorageCommand::Import(ImportArgs { path, dry_run, overrides }))) => {
-            Invocation::Import(Import { path, overrides, environment, dry_run })
+        Some(Command::Storage(StorageCommand::Import(import))) => {
+            Invocation::Import(import.into_import(environment))
         }
     }
 }

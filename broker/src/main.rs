@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         Invocation::Repair(repair) => return repair.run(),
         Invocation::Health(check) => check.run().map_err(|error| error.to_string()),
         Invocation::Import(import) => import.run().map(|said| tell(&said)),
+        Invocation::Files(command) => return command.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
