@@ -78,6 +78,11 @@ pub trait Fs: Debug + Send + Sync + 'static {
     fn exists(&self, path: &Path) -> io::Result<bool>;
     /// Of a file; `NotFound` if there is none.
     fn metadata(&self, path: &Path) -> io::Result<Metadata>;
+    /// Sets when a file was last written, in ms since 1970. It may do nothing: only retention of
+    /// records without timestamps goes by it.
+    fn set_modified(&self, _path: &Path, _modified_ms: i64) -> io::Result<()> {
+        Ok(())
+    }
     /// Makes the names in a directory durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
     /// Has everything below a directory written in one go, so that many syncs that follow find

@@ -14,6 +14,7 @@
 //! | [`leader_epoch_cache`] | at which offset each leader epoch of a partition began |
 //! | [`producer_state`] | what a partition remembers of its idempotent producers |
 //! | [`log`] | one partition's log: append, read, roll, sync, recover, truncate, retention |
+//! | `cleaner` | compaction |
 //! | [`log_manager`] | all logs of a node, over its log directories |
 //! | [`repair`] | `barnabas storage repair`: cut what is damaged, keep what is cut |
 //! | [`info`] | what a log directory holds, without opening it |
@@ -33,6 +34,7 @@
 pub mod batch_file;
 pub mod checkpoint;
 pub mod clean_shutdown;
+mod cleaner;
 pub mod data_dirs;
 pub mod dir_lock;
 pub mod fs;
@@ -58,6 +60,8 @@ pub mod survey;
 pub mod topic_partition;
 pub mod verify;
 
+pub use cleaner::threads::CleanerClock;
+pub use cleaner::{CleanedStats, CleanerConfig, CleanerStatus};
 pub use data_dirs::{DataDir, DataDirs, DataDirsConfig, DataDirsError};
 pub use index::txn::AbortedTxn;
 pub use log::append::{AppendError, Appended, RequiredAcks};

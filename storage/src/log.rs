@@ -25,6 +25,7 @@
 //! | `recover.rs`, `leftovers.rs`, `producers.rs` | open what lies on the disk |
 //! | `truncate.rs` | cut the end |
 //! | `retention.rs` | cut the beginning, delete files |
+//! | `replace.rs` | put a cleaned segment in the place of others |
 //! | `sealed.rs` | segments that do not change any more, for their sums |
 //! | `close.rs` | clean stop |
 
@@ -36,6 +37,7 @@ mod leftovers;
 mod producers;
 pub mod read;
 pub mod recover;
+pub(crate) mod replace;
 pub mod retention;
 mod roll;
 mod sealed;
@@ -103,6 +105,8 @@ pub struct Log {
     first_unstable: AtomicI64,
     durable_end: AtomicI64,
     recovery_point: AtomicI64,
+    /// First offset that no compaction has cleaned; -1 if there was none.
+    clean_point: AtomicI64,
     /// Held by a sync, and by whatever must not run beside one. Taken before `writer`.
     sync_lock: Mutex<()>,
     writer: Mutex<Writer>,
@@ -234,6 +238,7 @@ impl Log {
             first_unstable: AtomicI64::new(first_unstable),
             durable_end: AtomicI64::new(end.offset),
             recovery_point: AtomicI64::new(end.offset),
+            clean_point: AtomicI64::new(-1),
             sync_lock: Mutex::new(()),
             writer: Mutex::new(writer),
             waiters: Mutex::default(),
@@ -424,10 +429,6 @@ impl Log {
         if self.failed.set(reason.to_owned()).is_ok() {
             tracing::error!(log = %self.topic_partition, reason, "Log has failed");
         }
-    }
-
-    fn fs(&self) -> &dyn Fs {
-        &*self.context.fs
     }
 
     /// Takes a segment's damage down as this log's failure, and passes it on.

@@ -20,11 +20,13 @@
 //! | `delete.rs` | delete and set aside |
 //! | `tick.rs` | regular work, its thread |
 //! | `checkpoint.rs` | the checkpoint files |
+//! | `cleaning.rs` | compaction: which log is next, what becomes of it |
 //! | `describe.rs` | what DescribeLogDirs asks for, space |
 //! | `shutdown.rs` | clean stop |
 //! | `parallel.rs` | several threads for one list of work |
 
 mod checkpoint;
+mod cleaning;
 mod create;
 mod delete;
 mod describe;
@@ -51,6 +53,7 @@ use crate::log::{Log, LogContext};
 use crate::open_files::OpenFiles;
 use crate::{LogConfig, LogDir, TopicPartition};
 use checkpoint::WrittenCheckpoints;
+use cleaning::Cleaners;
 use delete::PendingRemoval;
 use tick::{TickSchedule, Ticker};
 
@@ -109,6 +112,7 @@ pub struct LogManager {
     open_files: OpenFiles,
     schedule: Mutex<TickSchedule>,
     ticker: Mutex<Option<Ticker>>,
+    cleaners: Cleaners,
     closed: AtomicBool,
     /// Given up with the manager.
     _locks: Vec<DirLock>,

@@ -8,6 +8,7 @@
 //! so that many partitions cost little (see [`kept`]).
 
 pub(crate) mod aborted;
+pub(crate) mod cleaned;
 pub(crate) mod files;
 pub(crate) mod kept;
 pub(crate) mod recover;
@@ -225,7 +226,6 @@ impl Segment {
 
     /// Opens what readers need and keeps it for them: the files are about to lose their names,
     /// and others may get these, while the segment is still in the log's row.
-    #[cfg_attr(not(test), expect(dead_code, reason = "what replaces segments calls it"))]
     pub(crate) fn pin(&self, fs: &dyn Fs) -> Result<(), SegmentError> {
         let open = || fs.open(&self.path(LOG_SUFFIX), OpenMode::ReadWrite);
         let failed = |error| self.io_error(error);
@@ -302,6 +302,15 @@ impl Segment {
     /// Largest timestamp of the first batch, once there is one.
     pub(crate) fn first_timestamp(&self) -> Option<i64> {
         self.indexes.read().first_timestamp
+    }
+
+    /// The same of a segment that may never have been asked for. None if it is empty.
+    pub(crate) fn first_batch_timestamp(&self, fs: &dyn Fs) -> Result<Option<i64>, SegmentError> {
+        if let Some(known) = self.first_timestamp() {
+            return Ok(Some(known));
+        }
+        let first = self.scan(fs, 0, self.size())?.next()?;
+        Ok(first.map(|batch| batch.header.max_timestamp))
     }
 
     /// When the segment came into being, as far as this process knows.

@@ -16,6 +16,8 @@ pub const RECOVERY_POINT_CHECKPOINT: &str = "recovery-point-offset-checkpoint";
 pub const REPLICATION_CHECKPOINT: &str = "replication-offset-checkpoint";
 /// Start of the logs whose start lies inside of their first segment.
 pub const LOG_START_CHECKPOINT: &str = "log-start-offset-checkpoint";
+/// Up to where each compacted log has been cleaned.
+pub const CLEANER_CHECKPOINT: &str = "cleaner-offset-checkpoint";
 
 /// Half a million lines with the longest topic names. A larger file is not a checkpoint.
 const FILE_BYTES_MAX: u64 = 128 << 20;

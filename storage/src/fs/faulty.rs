@@ -167,6 +167,10 @@ impl Fs for FaultyFs {
         self.inner.metadata(path)
     }
 
+    fn set_modified(&self, path: &Path, modified_ms: i64) -> io::Result<()> {
+        self.inner.set_modified(path, modified_ms)
+    }
+
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.check(Op::SyncDir, path)?;
         self.inner.sync_dir(path)

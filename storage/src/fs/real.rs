@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::{DirEntry, DiskSpace, File, Fs, Metadata, OpenMode};
 
@@ -71,6 +71,11 @@ impl Fs for RealFs {
         let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
         let modified_ms = i64::try_from(modified.as_millis()).unwrap_or(i64::MAX);
         Ok(Metadata { len: metadata.len(), modified_ms })
+    }
+
+    fn set_modified(&self, path: &Path, modified_ms: i64) -> io::Result<()> {
+        let since = Duration::from_millis(u64::try_from(modified_ms).unwrap_or(0));
+        OpenOptions::new().write(true).open(path)?.set_modified(UNIX_EPOCH + since)
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {

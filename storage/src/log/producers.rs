@@ -172,6 +172,10 @@ fn replay_batch(
     if header.size() > CONTROL_BATCH_BYTES_MAX {
         return Err(segment.corrupt(at.position, "a control batch of an impossible size"));
     }
+    if header.records_count == 0 {
+        // Compaction has taken the marker out, after everything that belonged to it.
+        return Ok(());
+    }
     let batch = segment.read_batch(fs, at)?;
     let marker = EndTransactionMarker::from_batch(&batch.view())
         .map_err(|error| segment.corrupt(at.position, error))?;

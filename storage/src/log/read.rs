@@ -142,7 +142,8 @@ impl Log {
             } else {
                 Some(Found { position: 0, first_batch: 0, available: limit })
             };
-            let Some(found) = found else { continue };
+            // Compaction may have left nothing of a segment.
+            let Some(found) = found.filter(|found| found.available > 0) else { continue };
             if slices.is_empty() && found.first_batch > room {
                 if !min_one_batch {
                     break;

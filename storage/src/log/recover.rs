@@ -98,8 +98,8 @@ pub enum OpenLogError {
         log_dir.display()
     )]
     NoSegments { path: PathBuf, durable_end: i64, log_dir: PathBuf },
-    /// A compaction by Kafka was interrupted.
-    #[error("{} belongs to an unfinished compaction: let Kafka finish it first", path.display())]
+    /// It looks as if a compaction had been interrupted, but none makes such a name.
+    #[error("{} is no file of a compaction: it has to be moved away", path.display())]
     UnfinishedCompaction { path: PathBuf },
 }
 

@@ -14,7 +14,7 @@ use super::read::with_next_base;
 use super::{Log, Unwritable, WriterGuard, producers};
 use crate::log_config::LogConfig;
 use crate::log_dir::is_out_of_space;
-use crate::segment::files::{DELETED_SUFFIX, SEGMENT_SUFFIXES};
+use crate::segment::files::SEGMENT_SUFFIXES;
 use crate::segment::{Segment, SegmentError};
 
 /// Files that wait for their deletion.
@@ -217,20 +217,11 @@ impl Log {
 
     fn delete_later(&self, segment: &Segment, due_ms: i64) -> io::Result<()> {
         segment.retire();
-        let mut renamed = Vec::new();
-        for path in self.files_of(segment)? {
-            let mut to = path.as_os_str().to_owned();
-            to.push(DELETED_SUFFIX);
-            let to = PathBuf::from(to);
-            match self.fs().rename(&path, &to) {
-                Ok(()) => renamed.push(to),
-                // The whole partition is being deleted at the same time.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-        self.deleted_files.lock().push(DeletedFiles { due_ms, paths: renamed });
-        Ok(())
+        self.rename_to_deleted(self.files_of(segment)?, due_ms)
+    }
+
+    pub(super) fn delete_at(&self, due_ms: i64, paths: Vec<PathBuf>) {
+        self.deleted_files.lock().push(DeletedFiles { due_ms, paths });
     }
 
     /// Removes the files whose time has come. What cannot be removed is said and left: the next

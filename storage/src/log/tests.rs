@@ -1,6 +1,7 @@
 //! Tests of the log as a whole, on the file system in memory.
 
 mod basics;
+mod compaction;
 mod durability;
 mod faults;
 mod handles;
@@ -76,8 +77,8 @@ impl Disk {
         Log::create(self.context(), partition, Uuid::ONE, Self::path(), self.config.clone())
     }
 
-    fn try_open(&self) -> Result<(Arc<Log>, LogRecovery), OpenLogError> {
-        let open = OpenLog {
+    fn open_log(&self) -> OpenLog {
+        OpenLog {
             topic_partition: TopicPartition::new("topic", 0),
             path: Self::path().to_owned(),
             config: self.config.clone(),
@@ -87,8 +88,11 @@ impl Disk {
             clean_shutdown: self.clean,
             sync_later: false,
             now_ms: 0,
-        };
-        Log::open(self.context(), &open)
+        }
+    }
+
+    fn try_open(&self) -> Result<(Arc<Log>, LogRecovery), OpenLogError> {
+        Log::open(self.context(), &self.open_log())
     }
 
     fn open(&self) -> Arc<Log> {

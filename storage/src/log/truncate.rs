@@ -117,6 +117,7 @@ impl Log {
         writer.first_undurable = writer.first_undurable.filter(|first| *first < offset);
         self.durable_end.fetch_min(offset, Ordering::AcqRel);
         self.recovery_point.fetch_min(offset, Ordering::AcqRel);
+        self.cut_clean_point(offset);
         self.publish_end(writer, None);
     }
 

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use super::{LogManager, Logs, ManagedDir};
 use crate::TopicPartition;
 use crate::checkpoint::offsets::{
-    self, LOG_START_CHECKPOINT, RECOVERY_POINT_CHECKPOINT, REPLICATION_CHECKPOINT,
+    self, CLEANER_CHECKPOINT, LOG_START_CHECKPOINT, RECOVERY_POINT_CHECKPOINT,
+    REPLICATION_CHECKPOINT,
 };
 
-type Offsets = BTreeMap<TopicPartition, i64>;
+pub(super) type Offsets = BTreeMap<TopicPartition, i64>;
 
 /// By file name, what the checkpoint files of a directory say.
 pub(super) type WrittenCheckpoints = HashMap<&'static str, Offsets>;
@@ -30,10 +31,12 @@ impl LogManager {
 
     /// Writes what the next start believes of the logs in `dir`. Returns whether it is there.
     pub(super) fn write_checkpoints(&self, place: usize, dir: &ManagedDir) -> bool {
-        self.write_recovery_points(place, dir) && self.write_log_starts(place, dir)
+        self.write_recovery_points(place, dir)
+            && self.write_log_starts(place, dir)
+            && self.write_clean_points(place, dir)
     }
 
-    fn write_recovery_points(&self, place: usize, dir: &ManagedDir) -> bool {
+    pub(super) fn write_recovery_points(&self, place: usize, dir: &ManagedDir) -> bool {
         dir.write_checkpoint(RECOVERY_POINT_CHECKPOINT, |known| {
             self.logs.read().recovery_points(place, known)
         })
@@ -42,6 +45,16 @@ impl LogManager {
     fn write_log_starts(&self, place: usize, dir: &ManagedDir) -> bool {
         dir.write_checkpoint(LOG_START_CHECKPOINT, |known| {
             self.logs.read().log_start_offsets(place, known)
+        })
+    }
+
+    /// Writes up to where the logs in `dir` have been cleaned, if it is known: see `cleaning.rs`.
+    pub(super) fn write_clean_points(&self, place: usize, dir: &ManagedDir) -> bool {
+        if !dir.knows_checkpoint(CLEANER_CHECKPOINT) {
+            return true;
+        }
+        dir.write_checkpoint(CLEANER_CHECKPOINT, |known| {
+            self.logs.read().clean_points(place, known)
         })
     }
 
@@ -74,7 +87,7 @@ impl ManagedDir {
     /// `offsets` gets what the file says now, and is called under the lock of the checkpoints: a
     /// writer that was overtaken cannot bring back what a later one has left out. The lock of the
     /// map comes after this one, never before.
-    fn write_checkpoint(
+    pub(super) fn write_checkpoint(
         &self,
         name: &'static str,
         offsets: impl FnOnce(&Offsets) -> Offsets,
@@ -104,9 +117,14 @@ impl ManagedDir {
     /// name must not be taken for the old one.
     pub(super) fn checkpoints_mention(&self, partition: &TopicPartition) -> bool {
         let written = self.checkpoints.lock();
-        [RECOVERY_POINT_CHECKPOINT, LOG_START_CHECKPOINT]
+        [RECOVERY_POINT_CHECKPOINT, LOG_START_CHECKPOINT, CLEANER_CHECKPOINT]
             .iter()
             .any(|name| written.get(name).is_some_and(|known| known.contains_key(partition)))
+    }
+
+    /// Whether a checkpoint file was read or written by this process.
+    fn knows_checkpoint(&self, name: &str) -> bool {
+        self.checkpoints.lock().contains_key(name)
     }
 
     /// Takes over what a checkpoint file said when it was read.
@@ -142,6 +160,17 @@ impl Logs {
             let log_start_offset = entry.log.log_start_offset();
             if log_start_offset > entry.log.segment_offsets().first().copied().unwrap_or(0) {
                 offsets.insert(partition.clone(), log_start_offset);
+            }
+        }
+        offsets
+    }
+
+    /// Up to where the logs in the directory at `place` have been cleaned.
+    pub(super) fn clean_points(&self, place: usize, known: &Offsets) -> Offsets {
+        let mut offsets = self.of_failed(known);
+        for (partition, entry) in self.by_partition.iter().filter(|(_, e)| e.dir == place) {
+            if let Some(clean_point) = entry.log.clean_point() {
+                offsets.insert(partition.clone(), clean_point);
             }
         }
         offsets

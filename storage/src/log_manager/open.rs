@@ -158,6 +158,7 @@ impl LogManager {
             logs: RwLock::new(logs),
             open_files,
             ticker: Mutex::default(),
+            cleaners: super::cleaning::Cleaners::new(),
             closed: AtomicBool::new(false),
             _locks: data_dirs.locks,
         };

@@ -19,6 +19,7 @@ impl LogManager {
     /// directory of which all of this succeeded as cleanly stopped by the broker with this epoch.
     /// Returns whether that was all of them. Appends fail from now on.
     pub fn close(&self, broker_epoch: i64) -> bool {
+        self.stop_cleaner();
         self.stop_ticking();
         {
             // Under this lock no log is made any more.
@@ -27,6 +28,8 @@ impl LogManager {
                 return false;
             }
         }
+        // Other settings may have started it again.
+        self.stop_cleaner();
         let workers = self.config.recovery_threads_per_data_dir.max(CLOSE_THREADS_MIN);
         let closed: Vec<bool> = thread::scope(|scope| {
             let by_dir = self.dirs.iter().zip(self.logs_by_dir());

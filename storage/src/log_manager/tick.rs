@@ -125,7 +125,7 @@ impl LogManager {
         dir.is_some_and(|dir| dir.syncs_together(files) && dir.sync_together())
     }
 
-    fn wanted_logs(&self) -> Vec<Arc<Log>> {
+    pub(super) fn wanted_logs(&self) -> Vec<Arc<Log>> {
         let logs = self.logs.read();
         let wanted = logs.by_partition.values().filter(|entry| entry.is_wanted);
         wanted.map(|entry| Arc::clone(&entry.log)).collect()
