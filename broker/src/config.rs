@@ -35,6 +35,7 @@ pub use log_config::is_dropped_topic_key;
 
 use reader::Reader;
 use settings::Layers;
+use storage::CleanerConfig;
 
 /// Everything that can be configured, of the type it is used as. Times are milliseconds and sizes
 /// bytes unless a name says otherwise. Fields keep Kafka's names.
@@ -96,7 +97,7 @@ pub struct FetchConfig {
 }
 
 /// Where the logs lie and how they are looked after.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StorageConfig {
     pub log_dirs: Vec<PathBuf>,
     pub num_recovery_threads_per_data_dir: usize,
@@ -106,6 +107,7 @@ pub struct StorageConfig {
     /// None: never.
     pub scrub_interval_ms: Option<u64>,
     pub scrub_bytes_per_second: u64,
+    pub cleaner: CleanerConfig,
 }
 
 /// How topics are created when the request does not say.

@@ -7,6 +7,7 @@
 //! Kafka's metrics as the common JMX exporter rules write them, so that dashboards fit; the names
 //! of `kafka_exporter` are used for offsets and lag.
 
+pub mod cleaner;
 pub mod exposition;
 mod histogram;
 pub mod http;

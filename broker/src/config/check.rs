@@ -119,8 +119,21 @@ pub(super) fn cross(layers: &Layers) -> Result<(), ConfigError> {
             return Err(ConfigError::refused(key, layers.given(key), why));
         }
     }
+    dedupe_buffer(layers)?;
     queued_bytes(layers)?;
     per_ip(layers)
+}
+
+/// Each cleaner thread needs room for keys.
+fn dedupe_buffer(layers: &Layers) -> Result<(), ConfigError> {
+    let key = "log.cleaner.dedupe.buffer.size";
+    let threads = number(layers, "log.cleaner.threads")?.unwrap_or(1);
+    let per_thread = number(layers, key)?.and_then(|bytes| bytes.checked_div(threads));
+    if per_thread.is_some_and(|bytes| bytes <= 1 << 20) {
+        let why = "must be at least 1MB per cleaner thread.";
+        return Err(ConfigError::refused(key, layers.given(key), why));
+    }
+    Ok(())
 }
 
 fn number(layers: &Layers, key: &str) -> Result<Option<i64>, ConfigError> {

@@ -183,6 +183,7 @@ mod tests {
                 ("preallocate", _) => "true",
                 ("compression.gzip.level" | "compression.lz4.level", _) => "7",
                 ("compression.zstd.level", _) => "11",
+                ("min.cleanable.dirty.ratio", _) => "0.25",
                 _ => "2000000",
             };
             let changed = config(&[]).log_config([(key.name, other)]);

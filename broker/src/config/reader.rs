@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use storage::CleanerConfig;
+
 use super::error::ConfigError;
 use super::settings::{Layers, Origin};
 use super::table::{self, Scope};
@@ -62,6 +64,13 @@ impl<'a> Reader<'a> {
     fn flag(&self, name: &str) -> bool {
         match self.values.get(name) {
             Some(Value::Boolean(flag)) => *flag,
+            other => mistake(name, other),
+        }
+    }
+
+    fn double(&self, name: &str) -> f64 {
+        match self.values.get(name) {
+            Some(Value::Double(number)) => *number,
             other => mistake(name, other),
         }
     }
@@ -127,6 +136,19 @@ impl<'a> Reader<'a> {
                 .unsigned("log.flush.start.offset.checkpoint.interval.ms"),
             scrub_interval_ms: u64::try_from(self.number("barnabas.scrub.interval.ms")).ok(),
             scrub_bytes_per_second: self.unsigned("barnabas.scrub.bytes.per.second"),
+            cleaner: self.cleaner(),
+        }
+    }
+
+    fn cleaner(&self) -> CleanerConfig {
+        CleanerConfig {
+            enable: self.flag("log.cleaner.enable"),
+            threads: self.size("log.cleaner.threads"),
+            dedupe_buffer_size: self.unsigned("log.cleaner.dedupe.buffer.size"),
+            io_buffer_load_factor: self.double("log.cleaner.io.buffer.load.factor"),
+            io_buffer_size: self.size("log.cleaner.io.buffer.size"),
+            io_max_bytes_per_second: self.double("log.cleaner.io.max.bytes.per.second"),
+            backoff_ms: self.unsigned("log.cleaner.backoff.ms"),
         }
     }
 

@@ -95,6 +95,10 @@ impl OffsetsLog for ReplicaOffsetsLog {
                 storage(&error)
             })?;
             let bytes = slices.to_bytes().map_err(|error| storage(&error))?;
+            if bytes.is_empty() {
+                // Compaction has left nothing of what was between here and the end.
+                break;
+            }
             let (whole, next) = whole_batches(&bytes);
             if whole == 0 {
                 let reason = format!("no batch begins at offset {offset}");

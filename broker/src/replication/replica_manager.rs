@@ -5,8 +5,8 @@
 //! used as soon as its creation is answered. Readers take a snapshot without a lock.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Once};
 
 use arc_swap::{ArcSwap, Guard};
 use controller::command::ReplicaDirectory;
@@ -32,7 +32,6 @@ pub struct ReplicaManager {
     topics: ArcSwap<Topics>,
     /// Rises when any partition here is created, deleted or gets another log.
     generation: AtomicU64,
-    compaction_said: Once,
 }
 
 /// A snapshot of all topics with replicas here.
@@ -117,7 +116,6 @@ impl ReplicaManager {
             assignments: DirectoryAssignments::default(),
             topics: ArcSwap::default(),
             generation: AtomicU64::new(0),
-            compaction_said: Once::new(),
         }
     }
 
@@ -178,7 +176,6 @@ impl ReplicaManager {
                 |replicas| TopicReplicas::clone(replicas),
             );
             let config = log_config(image, &topic.name);
-            self.say_not_compacted(&topic.name, &config);
             for number in partitions {
                 self.update(&mut replicas, topic, *number, &config, unassigned, &mut missing);
             }
@@ -195,24 +192,10 @@ impl ReplicaManager {
 
     /// Gives the logs of a topic new settings.
     pub fn update_config(&self, topic: &str, config: &LogConfig) {
-        self.say_not_compacted(topic, config);
         let topics = self.topics();
         let Some(topic) = topics.by_name(topic) else { return };
         for partition in topic.partitions.iter().flatten() {
             partition.update_config(config.clone());
-        }
-    }
-
-    /// Compacted topics are accepted and checked for keys, but there is no cleaner yet.
-    fn say_not_compacted(&self, topic: &str, config: &LogConfig) {
-        if config.cleanup_policy.compact {
-            self.compaction_said.call_once(|| {
-                tracing::warn!(
-                    topic,
-                    "cleanup.policy=compact is kept and keyless records are refused, but this \
-                     release compacts nothing yet: compacted topics keep all their records"
-                );
-            });
         }
     }
 

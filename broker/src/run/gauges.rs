@@ -11,7 +11,7 @@ use crate::group::view::STATES;
 use crate::metrics::kafka::{
     self, ControllerGauges, ListenerGauges, PartitionGauges, ReplicaManagerGauges,
 };
-use crate::metrics::{Exposition, Gauges};
+use crate::metrics::{Exposition, Gauges, cleaner};
 use crate::replication::Partition;
 
 /// The gauges of one broker. It does not keep the broker alive.
@@ -43,6 +43,8 @@ impl Gauges for BrokerGauges {
         sums.offline_log_directories = dirs.iter().filter(|d| d.offline_reason.is_some()).count();
         sums.damaged_files = broker.log_manager().damaged_files();
         sums.collect(out);
+        let now_ms = broker.clock().wall_ms();
+        cleaner::collect(&broker.log_manager().cleaner_status(now_ms), out);
         controller(&broker, &image).collect(out);
         let addresses: Vec<(i32, String)> = image
             .brokers

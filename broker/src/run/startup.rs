@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use controller::command::{Command, Outcome, RegisterBroker};
@@ -14,7 +15,8 @@ use controller::{ApiError, ControllerError, ControllerHandle, ControllerNode};
 use storage::fs::{Fs, RealFs};
 use storage::log_manager::OpenError;
 use storage::{
-    DataDirs, DataDirsError, LogManager, RecoveryReport, Scrubber, TickReport, TopicPartition,
+    CleanerClock, DataDirs, DataDirsError, LogManager, RecoveryReport, Scrubber, TickReport,
+    TopicPartition,
 };
 use tokio::sync::watch;
 
@@ -149,6 +151,7 @@ pub(super) async fn start(
     broker.metrics().register(Arc::new(BrokerGauges::new(&broker)));
     serve_metrics(&broker).await?;
     follow_settings(&broker);
+    start_cleaner(&broker, &logs)?;
     tokio::spawn(broker.groups().clone().run());
     let all_offline = start_ticking(&logs, clock)?;
     let scrub = settings::scrub(&broker.config());
@@ -351,6 +354,47 @@ fn follow_settings(broker: &Arc<Broker>) {
             broker.net().quota.set_limits(settings::connection_limits(new));
         }
     }));
+}
+
+/// The broker's clock, for the cleaners.
+struct CleanerTime(Clock);
+
+impl CleanerClock for CleanerTime {
+    fn wall_ms(&self) -> i64 {
+        self.0.wall_ms()
+    }
+
+    fn monotonic_ms(&self) -> i64 {
+        self.0.monotonic_ms()
+    }
+}
+
+/// Starts compaction, and has it follow dynamic changes of its settings.
+fn start_cleaner(broker: &Arc<Broker>, logs: &Arc<LogManager>) -> Result<(), StartError> {
+    let clock: Arc<dyn CleanerClock> = Arc::new(CleanerTime(broker.clock()));
+    let config = Arc::clone(broker.live_config());
+    let settings = move || config.load().storage.cleaner.clone();
+    logs.start_cleaner(settings(), Arc::clone(&clock)).map_err(StartError::Thread)?;
+    let logs = Arc::downgrade(logs);
+    let settings = Arc::new(settings);
+    broker.live_config().subscribe(Box::new(move |old, new| {
+        if old.storage.cleaner == new.storage.cleaner {
+            return;
+        }
+        let (logs, clock, settings) = (logs.clone(), Arc::clone(&clock), Arc::clone(&settings));
+        // It waits for the threads, and the metadata must not wait for it.
+        let followed =
+            thread::Builder::new().name("log-cleaner-settings".to_owned()).spawn(move || {
+                let Some(logs) = logs.upgrade() else { return };
+                if let Err(error) = logs.reconfigure_cleaner(&*settings, clock) {
+                    tracing::error!(%error, "Cannot start the log cleaner with its new settings");
+                }
+            });
+        if let Err(error) = followed {
+            tracing::error!(%error, "Cannot give the log cleaner its new settings");
+        }
+    }));
+    Ok(())
 }
 
 fn start_ticking(

@@ -139,6 +139,10 @@ impl Log {
     ) -> Result<Replaced, ReplaceError> {
         // Nothing else changes names in the partition's directory, and nothing is sealed.
         let _no_sync = self.sync_lock.lock();
+        // Their sums go before the files do, and come again for the new one.
+        let is_old = |base| old.iter().any(|segment| segment.base_offset() == base);
+        let sums = self.context.dir.sealed().forget(self.fs(), &self.path, is_old);
+        let _sums = sums.map_err(|source| self.replace_error(source, "forget the sums of"))?;
         let ready = self.prepare_to_replace(old, cleaned);
         if !matches!(ready, Ok(Replaced::Done)) {
             let removed = cleaned.remove(self.fs(), &[CLEANED_SUFFIX, SWAP_SUFFIX]);
@@ -151,8 +155,9 @@ impl Log {
         let new = self.exchange_files(old, cleaned, now_ms);
         let new = new.map_err(|source| self.replace_error(source, "exchange"))?;
         let mut writer = self.lock_writer();
-        self.exchange_row(&mut writer, old, new);
+        self.exchange_row(&mut writer, old, Arc::clone(&new));
         drop(writer);
+        self.sums_are_due(&[new]);
         for segment in old {
             segment.retire();
         }

@@ -167,32 +167,3 @@ fn metrics_are_served_when_asked_for() {
     }
     broker.stop();
 }
-
-/// Compaction comes later; who sets it learns that from the log, once.
-#[test]
-fn that_nothing_is_compacted_yet_is_said_once() {
-    let node = Node::new();
-    let mut broker = node.start();
-    let mut client = Client::connect(&broker.bootstrap());
-    for name in ["compact-a", "compact-b"] {
-        let policy =
-            CreatableTopicConfig { name: "cleanup.policy".into(), value: Some("compact".into()) };
-        let topic = CreatableTopic {
-            name: name.into(),
-            num_partitions: 1,
-            replication_factor: 1,
-            configs: vec![policy],
-            ..Default::default()
-        };
-        let request = create_topics::Request {
-            topics: vec![topic],
-            timeout_ms: 30_000,
-            ..Default::default()
-        };
-        assert_eq!(client.call(7, &request).topics[0].error_code, 0);
-    }
-    let _ = broker.process().wait_for_line("compacts nothing yet");
-    let status = broker.process().terminate();
-    assert!(status.success());
-    assert_eq!(broker.process().output().matches("compacts nothing yet").count(), 1);
-}

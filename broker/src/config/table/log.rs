@@ -19,28 +19,28 @@ pub(super) const KEYS: &[ConfigKey] = &[
         "Compression level where the broker itself compresses with zstd."),
     list("cordoned.log.dirs").default("").per_broker().known(
         "Log directories that get no new partitions."),
-    long("log.cleaner.backoff.ms").default("15000").min(0).cluster_wide().known(
+    long("log.cleaner.backoff.ms").default("15000").min(0).cluster_wide().acted(
         "How long a cleaner with nothing to clean waits."),
-    long("log.cleaner.dedupe.buffer.size").default("134217728").cluster_wide().known(
+    long("log.cleaner.dedupe.buffer.size").default("134217728").cluster_wide().acted(
         "Memory of all cleaner threads for deduplication."),
-    long("log.cleaner.delete.retention.ms").default("86400000").min(0).cluster_wide().known(
+    long("log.cleaner.delete.retention.ms").default("86400000").min(0).cluster_wide().acted(
         "How long a compacted topic keeps tombstones."),
-    boolean("log.cleaner.enable").default("true").known("Whether compaction runs."),
-    double("log.cleaner.io.buffer.load.factor").default("0.9").cluster_wide().known(
+    boolean("log.cleaner.enable").default("true").acted("Whether compaction runs."),
+    double("log.cleaner.io.buffer.load.factor").default("0.9").cluster_wide().acted(
         "How full the deduplication buffer of a cleaner may get."),
-    int("log.cleaner.io.buffer.size").default("524288").min(0).cluster_wide().known(
+    int("log.cleaner.io.buffer.size").default("524288").min(0).cluster_wide().acted(
         "Memory of all cleaner threads for reading and writing."),
     double("log.cleaner.io.max.bytes.per.second").default("1.7976931348623157E308")
-        .cluster_wide().known("Most bytes a second that the cleaners read and write together."),
+        .cluster_wide().acted("Most bytes a second that the cleaners read and write together."),
     long("log.cleaner.max.compaction.lag.ms").default("9223372036854775807").min(1)
-        .cluster_wide().known(
+        .cluster_wide().acted(
         "A record of a compacted topic is compacted at the latest after this time."),
     double("log.cleaner.min.cleanable.ratio").default("0.5")
-        .valid(Valid::BetweenDoubles(0.0, 1.0)).cluster_wide().known(
+        .valid(Valid::BetweenDoubles(0.0, 1.0)).cluster_wide().acted(
         "Share of uncleaned bytes from which on a log is worth cleaning."),
-    long("log.cleaner.min.compaction.lag.ms").default("0").min(0).cluster_wide().known(
+    long("log.cleaner.min.compaction.lag.ms").default("0").min(0).cluster_wide().acted(
         "A record of a compacted topic is left alone for at least this time."),
-    int("log.cleaner.threads").default("1").min(0).cluster_wide().known(
+    int("log.cleaner.threads").default("1").min(0).cluster_wide().acted(
         "Threads that compact logs."),
     list("log.cleanup.policy").default("delete").one_of(&["compact", "delete"])
         .cluster_wide().acted(

@@ -23,7 +23,7 @@ pub(super) const KEYS: &[ConfigKey] = &[
         .falls_back_to(&["compression.zstd.level"]).acted(
         "Compression level where the broker itself compresses with zstd."),
     long("delete.retention.ms").default("86400000").min(0)
-        .falls_back_to(&["log.cleaner.delete.retention.ms"]).known(
+        .falls_back_to(&["log.cleaner.delete.retention.ms"]).acted(
         "How long a compacted topic keeps tombstones."),
     boolean("errors.deadletterqueue.group.enable").default("false").known(
         "Whether share groups may use this topic for dead letters."),
@@ -54,7 +54,7 @@ pub(super) const KEYS: &[ConfigKey] = &[
         .falls_back_to(&["log.local.retention.ms"]).known(
         "How long records of a tiered log stay on this machine; -2 follows retention.ms."),
     long("max.compaction.lag.ms").default("9223372036854775807").min(1)
-        .falls_back_to(&["log.cleaner.max.compaction.lag.ms"]).known(
+        .falls_back_to(&["log.cleaner.max.compaction.lag.ms"]).acted(
         "A record of a compacted topic is compacted at the latest after this time."),
     int("max.decompressed.message.bytes").default("2147483639").range(1, 2_147_483_639)
         .falls_back_to(&["max.decompressed.message.bytes"]).acted(
@@ -75,10 +75,10 @@ pub(super) const KEYS: &[ConfigKey] = &[
          broker's."),
     double("min.cleanable.dirty.ratio").default("0.5")
         .valid(Valid::BetweenDoubles(0.0, 1.0))
-        .falls_back_to(&["log.cleaner.min.cleanable.ratio"]).known(
+        .falls_back_to(&["log.cleaner.min.cleanable.ratio"]).acted(
         "Share of uncleaned bytes from which on a log is worth cleaning."),
     long("min.compaction.lag.ms").default("0").min(0)
-        .falls_back_to(&["log.cleaner.min.compaction.lag.ms"]).known(
+        .falls_back_to(&["log.cleaner.min.compaction.lag.ms"]).acted(
         "A record of a compacted topic is left alone for at least this time."),
     int("min.insync.replicas").default("1").min(1).falls_back_to(&["min.insync.replicas"]).acted(
         "In-sync replicas a partition must have for a write with acks=all to be admitted."),
