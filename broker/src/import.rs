@@ -11,6 +11,7 @@
 //! | [`partitions`] | where each partition lies, and that no transaction is open in it |
 //! | [`coordinators`] | groups in `__consumer_offsets`, transactions in `__transaction_state` |
 //! | [`report`] | what the user is told |
+//! | [`witness`] | later, at each start: that Kafka has not run since |
 //!
 //! What the metadata itself says against it is found by [`controller::import`].
 
@@ -18,6 +19,7 @@ mod coordinators;
 mod directories;
 mod partitions;
 mod report;
+mod witness;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -33,6 +35,7 @@ use crate::config::{BrokerConfig, Sources};
 use directories::Directories;
 
 pub use report::Report;
+pub use witness::{WitnessError, check as kafka_has_not_run_since};
 
 /// A cluster of many partitions may have as many obstacles.
 const OBSTACLES_SHOWN: usize = 50;
@@ -64,6 +67,7 @@ pub struct Import {
 pub struct Plan {
     pub report: Report,
     image: MetadataImage,
+    witness: String,
     metadata_dir: PathBuf,
     /// Locked until the end.
     _directories: Directories,
@@ -164,8 +168,11 @@ pub fn plan(fs: &dyn Fs, source: &Source) -> Result<Plan, Obstacles> {
         .finish(node_id, cluster_id, log.end_offset, log.epoch)
         .map_err(|obstacles| Obstacles(obstacles.iter().map(ToString::to_string).collect()))?;
     let mut image = taken.image;
-    let found = partitions::locate(fs, &directories, &mut image)?;
-    let coordinators = coordinators::look(fs, &found)?;
+    let mut obstacles = Obstacles(Vec::new());
+    let found = partitions::locate(fs, &directories, &mut image, &mut obstacles)?;
+    let coordinators = coordinators::look(fs, &found, &mut obstacles);
+    obstacles.check()?;
+    let witness = witness::describe(fs, &metadata_dir).map_err(Obstacles::one)?;
     let report = Report {
         cluster_id: cluster_id.clone(),
         node_id,
@@ -177,7 +184,7 @@ pub fn plan(fs: &dyn Fs, source: &Source) -> Result<Plan, Obstacles> {
         strays: found.strays,
         passed_over: log.passed_over.iter().map(ToString::to_string).collect(),
     };
-    Ok(Plan { report, image, metadata_dir, _directories: directories })
+    Ok(Plan { report, image, witness, metadata_dir, _directories: directories })
 }
 
 impl Plan {
@@ -186,7 +193,9 @@ impl Plan {
     /// # Errors
     /// It could not be written; then it is not there, and all is as before.
     pub fn carry_out(self) -> Result<(), String> {
-        controller::import::write(&self.metadata_dir, &self.image).map_err(|e| e.to_string())
+        let witness = (witness::WITNESS_FILE, self.witness.as_bytes());
+        controller::import::write(&self.metadata_dir, &self.image, witness)
+            .map_err(|error| error.to_string())
     }
 }
 

@@ -44,10 +44,9 @@ enum LookError {
 }
 
 /// Reads the internal topics.
-pub(super) fn look(fs: &dyn Fs, found: &Found) -> Result<Coordinators, Obstacles> {
+pub(super) fn look(fs: &dyn Fs, found: &Found, obstacles: &mut Obstacles) -> Coordinators {
     let mut groups = Groups::default();
     let mut transactions = Transactions::default();
-    let mut obstacles = Obstacles(Vec::new());
     for folder in &found.folders {
         let looked = match &*folder.partition.topic {
             OFFSETS_TOPIC => scan(fs, &folder.path, |batch| {
@@ -64,8 +63,7 @@ pub(super) fn look(fs: &dyn Fs, found: &Found) -> Result<Coordinators, Obstacles
     }
     obstacles.0.extend(groups.obstacles());
     obstacles.0.extend(transactions.obstacles());
-    obstacles.check()?;
-    Ok(Coordinators { groups: groups.classic.len(), transactional_ids: transactions.states.len() })
+    Coordinators { groups: groups.classic.len(), transactional_ids: transactions.states.len() }
 }
 
 /// Shows key and value of every record that a client or coordinator wrote.

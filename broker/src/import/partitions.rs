@@ -36,8 +36,9 @@ pub(super) fn locate(
     fs: &dyn Fs,
     directories: &Directories,
     image: &mut MetadataImage,
+    obstacles: &mut Obstacles,
 ) -> Result<Found, Obstacles> {
-    let mut obstacles = directories_missing(directories, image);
+    obstacles.0.extend(directories_missing(directories, image));
     let mut found = Found::default();
     for dir in &directories.log_dirs {
         let survey = survey(fs, &dir.path).map_err(|error| {
@@ -62,19 +63,18 @@ pub(super) fn locate(
             }
         }
     }
-    let places = places(&found, &mut obstacles);
-    let records = moved(directories.node_id, image, &places, &mut obstacles);
+    let places = places(&found, obstacles);
+    let records = moved(directories.node_id, image, &places, obstacles);
     for folder in &found.folders {
         obstacles.0.extend(transactions(fs, folder));
     }
-    obstacles.check()?;
     let LogPosition { index, term } = image.last_applied;
     *image = apply(image, LogPosition { index, term }, &records).map_err(Obstacles::one)?;
     Ok(found)
 }
 
 /// Directories that the broker registered and that were not given.
-fn directories_missing(directories: &Directories, image: &MetadataImage) -> Obstacles {
+fn directories_missing(directories: &Directories, image: &MetadataImage) -> Vec<String> {
     let given: BTreeSet<Uuid> = directories.log_dirs.iter().map(|dir| dir.id).collect();
     let registered = image.brokers.get(directories.node_id);
     let registered = registered.map(|broker| broker.log_dirs.clone()).unwrap_or_default();
@@ -85,7 +85,7 @@ fn directories_missing(directories: &Directories, image: &MetadataImage) -> Obst
              give the server.properties that names all of log.dirs"
         )
     };
-    Obstacles(missing.map(sentence).collect())
+    missing.map(sentence).collect()
 }
 
 /// Whether a topic knows of this folder.

@@ -28,6 +28,7 @@ use crate::broker::{Broker, Clock, Parts};
 use crate::config::{BrokerConfig, LiveConfig};
 use crate::group::event::Now;
 use crate::group::{GroupConfig, GroupCoordinator};
+use crate::import;
 use crate::logging::{self, LogLevels};
 use crate::metrics::{self, Metrics};
 use crate::net::NetContext;
@@ -50,6 +51,8 @@ pub enum StartError {
     Runtime(io::Error),
     #[error(transparent)]
     DataDirs(#[from] DataDirsError),
+    #[error(transparent)]
+    KafkaHasRun(#[from] import::WitnessError),
     #[error(transparent)]
     Logs(#[from] OpenError),
     #[error(transparent)]
@@ -97,6 +100,7 @@ pub(super) async fn start(
     let clock = Clock::new();
     let fs: Arc<dyn Fs> = Arc::new(RealFs);
     let data_dirs = DataDirs::open(&settings::data_dirs(&config), &*fs)?;
+    import::kafka_has_not_run_since(&*fs, &data_dirs.metadata_dir)?;
     let cluster_id = data_dirs.cluster_id.clone();
     let metadata_dir = data_dirs.metadata_dir.clone();
     let was_unclean = !data_dirs.was_clean_shutdown();

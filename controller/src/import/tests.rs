@@ -311,7 +311,8 @@ mod written {
         std::fs::create_dir(dir.path().join("__cluster_metadata-2")).unwrap();
         std::fs::write(dir.path().join("__cluster_metadata-2/rest"), "x").unwrap();
         let taken = taken(vec![config("retention.ms", Some("1"))]);
-        write(dir.path(), &taken.image).unwrap();
+        write(dir.path(), &taken.image, ("beside", b"x")).unwrap();
+        assert_eq!(std::fs::read(dir.path().join(METADATA_DIR).join("beside")).unwrap(), b"x");
         let names: Vec<_> =
             std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(names, [METADATA_DIR]);

@@ -1,5 +1,7 @@
 //! Making an image the metadata of a node, in one step.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 
 use raft::eraftpb::HardState;
@@ -14,9 +16,13 @@ use crate::raft::store::{RaftStore, StoreError};
 /// starting; and we take such a folder for no metadata at all.
 const UNFINISHED_DIR: &str = "__cluster_metadata-2";
 
-/// Writes the image as the metadata in this directory, which must have none. It is there whole and
-/// durable when this returns, or not at all.
-pub fn write(metadata_log_dir: &Path, image: &MetadataImage) -> Result<(), StoreError> {
+/// Writes the image as the metadata in this directory, which must have none, and a file beside it.
+/// All is there and durable when this returns, or nothing is.
+pub fn write(
+    metadata_log_dir: &Path,
+    image: &MetadataImage,
+    (name, content): (&str, &[u8]),
+) -> Result<(), StoreError> {
     let unfinished = metadata_log_dir.join(UNFINISHED_DIR);
     if unfinished.exists() {
         std::fs::remove_dir_all(&unfinished).map_err(files::io("remove", &unfinished))?;
@@ -30,6 +36,11 @@ pub fn write(metadata_log_dir: &Path, image: &MetadataImage) -> Result<(), Store
     };
     store.append(&[], Some(&hard_state))?;
     drop(store);
+    let beside = unfinished.join(name);
+    File::create(&beside)
+        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
+        .map_err(files::io("write", &beside))?;
+    files::sync_dir(&unfinished)?;
     let finished = metadata_log_dir.join(METADATA_DIR);
     std::fs::rename(&unfinished, &finished).map_err(files::io("rename", &unfinished))?;
     files::sync_dir(metadata_log_dir)

@@ -50,7 +50,11 @@ fn foreign_and_old_directories_are_named() {
         &["data/meta.properties", "ZooKeeper", "KRaft"],
     );
     refused(
-        |kafka| replace(&kafka.join("barnabas.properties"), "node.id=1", "node.id=2"),
+        |kafka| {
+            let file = kafka.join("barnabas.properties");
+            replace(&file, "node.id=1", "node.id=2");
+            replace(&file, "controller.quorum.voters=1@", "controller.quorum.voters=2@");
+        },
         &["is of node 1, not of node.id 2"],
     );
     refused(

@@ -10,7 +10,8 @@ use super::{filled, import, node_on, without_authorizer};
 fn kafka_starts_again_and_what_is_lost_is_known() {
     let kafka = filled().kafka.copy();
     let _ = import(&without_authorizer(kafka.directory()), &[]).ok();
-    let broker = node_on(&kafka).start();
+    let node = node_on(&kafka);
+    let broker = node.start();
     let bootstrap = broker.bootstrap();
     let produce = |topic: &str, text: &str| {
         let arguments = format!("--bootstrap-server {bootstrap} --topic {topic}");
@@ -52,5 +53,10 @@ fn kafka_starts_again_and_what_is_lost_is_known() {
     let _ = run_with_input("kafka-console-producer", &arguments, "written by Kafka\n").ok();
     let told = moving("tell", &started.bootstrap());
     assert!(told.contains("written by Kafka") && told.contains("written by Barnabas"), "{told}");
-    drop(started.stop());
+    // Barnabas does not go on with what it knew before that.
+    let _kafka = started.stop();
+    let mut refused = node.launch();
+    assert_eq!(refused.process().wait_for_end().code(), Some(1));
+    let said = refused.process().output();
+    assert!(said.contains("Kafka has run on") && said.contains("import again"), "{said}");
 }
