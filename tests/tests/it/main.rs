@@ -11,6 +11,7 @@ mod clients;
 mod container;
 mod crash;
 mod directories;
+mod files;
 mod golden;
 mod hostile;
 mod import;

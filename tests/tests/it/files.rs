@@ -1,0 +1,266 @@
+//! `barnabas log` and `barnabas storage` on the files of real runs, of Barnabas and of Kafka.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tests::barnabas::Node;
+use tests::environment::barnabas_binary;
+use tests::kafka::Kafka;
+use tests::tool::{Answer, output_of, run, run_with_input};
+
+fn barnabas(arguments: &[&str]) -> Answer {
+    output_of(Command::new(barnabas_binary()).args(arguments), "")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn verify(dir: &Path) -> Answer {
+    barnabas(&["log", "verify", text(dir)])
+}
+
+/// All files below a directory, without those of our own metadata.
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() && !path.ends_with("__cluster_metadata-1") {
+            found.extend(files(&path));
+        } else if path.is_file() {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn ending<'a>(files: &'a [PathBuf], ending: &str) -> Vec<&'a PathBuf> {
+    files.iter().filter(|path| text(path).ends_with(ending)).collect()
+}
+
+/// Produces plain and compressed records, and consumes them in a group.
+fn use_broker(bootstrap: &str, topic: &str) {
+    let lines: String = (0..400).map(|number| format!("key {number}:record {number}\n")).collect();
+    for codec in ["none", "gzip", "zstd"] {
+        let arguments = format!(
+            "--bootstrap-server {bootstrap} --topic {topic} --compression-codec {codec} \
+             --batch-size 200 --reader-property parse.key=true --reader-property key.separator=:"
+        );
+        let _ = run_with_input("kafka-console-producer", &arguments, &lines).ok();
+    }
+    let arguments = format!(
+        "--bootstrap-server {bootstrap} --topic {topic} --group looked-at --from-beginning \
+         --max-messages 1200 --timeout-ms 30000"
+    );
+    assert_eq!(run("kafka-console-consumer", &arguments).ok().lines().count(), 1200);
+}
+
+/// `name: value` pairs of the lines that begin with `first`.
+fn fields(output: &str, first: &str) -> Vec<BTreeMap<String, String>> {
+    let of_line = |line: &str| {
+        let words: Vec<&str> = line.trim_start_matches("| ").split(' ').collect();
+        words
+            .windows(2)
+            .filter_map(|pair| Some((pair[0].strip_suffix(':')?.to_owned(), pair[1].to_owned())))
+            .collect()
+    };
+    output.lines().filter(|line| line.starts_with(first)).map(of_line).collect()
+}
+
+/// The fields of both that Kafka has and that have its form.
+fn compare(ours: &str, kafkas: &str, first: &str, names: &[&str]) -> usize {
+    let (ours, kafkas) = (fields(ours, first), fields(kafkas, first));
+    assert_eq!(ours.len(), kafkas.len());
+    for (ours, kafkas) in ours.iter().zip(&kafkas) {
+        for name in names {
+            assert!(kafkas.contains_key(*name), "{name}: {kafkas:?}");
+            assert_eq!(ours.get(*name), kafkas.get(*name), "{name}: {ours:?} {kafkas:?}");
+        }
+    }
+    ours.len()
+}
+
+const BATCH: [&str; 15] = [
+    "baseOffset",
+    "lastOffset",
+    "count",
+    "baseSequence",
+    "lastSequence",
+    "producerId",
+    "producerEpoch",
+    "partitionLeaderEpoch",
+    "isTransactional",
+    "isControl",
+    "position",
+    "CreateTime",
+    "size",
+    "crc",
+    "isvalid",
+];
+const RECORD: [&str; 5] = ["offset", "CreateTime", "keySize", "valueSize", "sequence"];
+
+/// Shows a partition's files with both tools, and compares what they say.
+fn compare_with_kafkas_tool(folder: &Path) {
+    let files = files(folder);
+    for log in ending(&files, ".log") {
+        let ours = barnabas(&["log", "dump", "--records", text(log)]).ok();
+        let arguments = format!("--files {} --print-data-log", log.display());
+        let kafkas = run("kafka-dump-log", &arguments).ok();
+        assert!(compare(&ours, &kafkas, "baseOffset: ", &BATCH) > 0);
+        assert!(compare(&ours, &kafkas, "| offset: ", &RECORD) > 0);
+        let json = barnabas(&["log", "dump", "--records", "--json", text(log)]).ok();
+        assert_eq!(json.lines().count(), ours.lines().count() - 2);
+    }
+    for (suffix, first, names) in [
+        (".index", "offset: ", ["offset", "position"]),
+        (".timeindex", "timestamp: ", ["timestamp", "offset"]),
+    ] {
+        for index in ending(&files, suffix) {
+            let ours = barnabas(&["log", "dump", text(index)]).ok();
+            let kafkas = run("kafka-dump-log", &format!("--files {}", index.display())).ok();
+            // Kafka's tool shows an empty index as one entry of nothing.
+            if !fields(&ours, first).is_empty() {
+                compare(&ours, &kafkas, first, &names);
+            }
+        }
+    }
+}
+
+fn node() -> Node {
+    Node::new()
+        .with("log.index.interval.bytes", "100")
+        .with("log.roll.ms", "200")
+        .with("offsets.topic.num.partitions", "2")
+}
+
+#[test]
+fn our_own_files_are_shown_verified_and_described() {
+    let node = node();
+    let broker = node.start();
+    use_broker(&broker.bootstrap(), "looked");
+    let beside = verify(&node.data()).ok();
+    assert!(beside.contains("is using the directory"), "{beside}");
+    assert!(beside.ends_with("No damage was found.\n"), "{beside}");
+    let info = barnabas(&["storage", "info", text(&node.data())]).ok();
+    assert!(info.contains("in use by process"), "{info}");
+    broker.stop();
+
+    let said = verify(&node.data()).ok();
+    assert!(said.ends_with("No damage was found.\n"), "{said}");
+    assert!(!said.contains(" 0 sealed files"), "{said}");
+    let folder = node.data().join("looked-0");
+    assert!(verify(&folder).ok().contains("1 partitions"));
+    compare_with_kafkas_tool(&folder);
+
+    let info = barnabas(&["storage", "info", text(&node.data())]).ok();
+    for part in ["node id        1\n", "last stop      clean (broker epoch", "looked-0", "1200"] {
+        assert!(info.contains(part), "{part} is not in: {info}");
+    }
+    let json = barnabas(&["storage", "info", "--json", text(&node.data())]).ok();
+    assert!(json.contains(r#""topic":"looked","partition":0"#), "{json}");
+    assert!(json.contains(r#""logEndOffset":1200"#), "{json}");
+
+    let files = files(&node.data());
+    let offsets: String = ending(&files, ".log")
+        .into_iter()
+        .filter(|log| text(log).contains("__consumer_offsets-"))
+        .map(|log| barnabas(&["log", "dump", "--records", text(log)]).ok())
+        .collect();
+    for part in [r#""group":"looked-at""#, r#""topic":"looked""#, r#""offset":1200"#] {
+        assert!(offsets.contains(part), "{part} is not in: {offsets}");
+    }
+}
+
+/// A bit of every kind of file, on a copy each: found by `log verify`, with the file's name, and
+/// shown up to the damage by `log dump`.
+#[test]
+fn a_flipped_bit_in_each_kind_of_file_is_found() {
+    let node = node();
+    let broker = node.start();
+    use_broker(&broker.bootstrap(), "looked");
+    broker.stop();
+    let folder = node.data().join("looked-0");
+    let all = files(&folder);
+    let sealed = ["00000000000000000000.log", "00000000000000000000.index"];
+    for name in sealed.into_iter().chain([
+        "00000000000000000000.timeindex",
+        "leader-epoch-checkpoint",
+        "barnabas-sealed",
+    ]) {
+        flip_and_verify(&node.data(), &folder.join(name), 5);
+    }
+    let snapshot = *ending(&all, ".snapshot").last().unwrap();
+    flip_and_verify(&node.data(), snapshot, 20);
+    let active = *ending(&all, ".log").last().unwrap();
+    flip_and_verify(&node.data(), active, 70);
+    for name in ["recovery-point-offset-checkpoint", "meta.properties"] {
+        flip_and_verify(&node.data(), &node.data().join(name), 1);
+    }
+    assert!(verify(&node.data()).success, "all is as it was");
+}
+
+fn flip_and_verify(data: &Path, file: &Path, at: usize) {
+    let good = std::fs::read(file).unwrap();
+    let mut bytes = good.clone();
+    bytes[at] ^= 2;
+    std::fs::write(file, &bytes).unwrap();
+    let found = verify(data).failed();
+    assert!(found.contains(&format!("Damaged: {}", file.display())), "{found}");
+    let json = barnabas(&["log", "verify", "--json", text(data)]).failed();
+    assert!(json.contains(r#""kind":"damage""#), "{json}");
+    if text(file).ends_with(".log") && at > 60 {
+        let shown = barnabas(&["log", "dump", text(file)]).failed();
+        assert!(shown.contains("isvalid: false"), "{shown}");
+        assert!(shown.contains("at position 0: damaged: the checksum does not fit"), "{shown}");
+    }
+    std::fs::write(file, &good).unwrap();
+}
+
+#[test]
+fn kafkas_files_are_shown_and_verified() {
+    let kafka = Kafka::start(&[
+        ("log.index.interval.bytes", "100"),
+        ("log.roll.ms", "200"),
+        ("offsets.topic.num.partitions", "2"),
+    ]);
+    use_broker(&kafka.bootstrap(), "looked");
+    let beside = verify(&kafka.directory().join("data")).ok();
+    assert!(beside.contains("is using the directory"), "{beside}");
+    let stopped = kafka.stop();
+    let data = stopped.directory().join("data");
+    let said = verify(&data).ok();
+    assert!(said.ends_with("No damage was found.\n"), "{said}");
+    assert!(!said.contains("Note: there is no .kafka_cleanshutdown"), "{said}");
+    compare_with_kafkas_tool(&data.join("looked-0"));
+
+    let metadata = data.join("__cluster_metadata-0/00000000000000000000.log");
+    let ours = barnabas(&["log", "dump", "--records", text(&metadata)]).ok();
+    let arguments = format!("--files {} --cluster-metadata-decoder", metadata.display());
+    let kafkas = run("kafka-dump-log", &arguments).ok();
+    let payloads = |said: &str| -> Vec<String> {
+        let payload = |line: &str| line.split_once(" payload: ").map(|(_, json)| json.to_owned());
+        said.lines().filter_map(payload).collect()
+    };
+    assert!(ours.contains(r#""type":"TOPIC_RECORD""#), "{ours}");
+    assert_eq!(payloads(&ours), payloads(&kafkas));
+    let offsets: Vec<PathBuf> = files(&data)
+        .into_iter()
+        .filter(|path| text(path).contains("__consumer_offsets-") && text(path).ends_with(".log"))
+        .collect();
+    let mut decoded = 0;
+    for log in &offsets {
+        let ours = barnabas(&["log", "dump", "--records", text(log)]).ok();
+        let arguments = format!("--files {} --offsets-decoder", log.display());
+        let kafkas = run("kafka-dump-log", &arguments).ok();
+        let commits = |said: &str| -> Vec<String> {
+            let is_commit = |line: &&str| line.contains(r#"key: {"type":"1""#);
+            let key = |line: &str| line.split_once(" key: ").map(|(_, rest)| rest.to_owned());
+            said.lines().filter(is_commit).filter_map(key).collect()
+        };
+        decoded += commits(&ours).len();
+        assert_eq!(commits(&ours), commits(&kafkas));
+    }
+    assert!(decoded > 0);
+}
