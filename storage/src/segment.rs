@@ -235,7 +235,8 @@ impl Segment {
         let mut indexes = self.indexes.write();
         indexes.offsets = indexes.offsets.to_memory().map_err(failed)?;
         indexes.times = indexes.times.to_memory().map_err(failed)?;
-        Ok(())
+        drop(indexes);
+        self.pin_aborted(fs)
     }
 
     /// Opens nothing from now on: the files are about to lose their names, and the segment has

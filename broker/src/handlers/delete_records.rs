@@ -57,12 +57,12 @@ fn delete(
 
 fn delete_up_to(partition: &Partition, offset: i64) -> Result<i64, ErrorCode> {
     let (log, _) = partition.leader_log(-1).map_err(|error| error.error_code())?;
+    if !log.config().cleanup_policy.delete {
+        return Err(ErrorCode::PolicyViolation);
+    }
     let offset = if offset == TO_THE_END { Partition::high_watermark(log) } else { offset };
     if offset < 0 {
         return Err(ErrorCode::OffsetOutOfRange);
-    }
-    if !log.config().cleanup_policy.delete {
-        return Err(ErrorCode::PolicyViolation);
     }
     log.delete_records_before(offset).map_err(|error| error.error_code())
 }

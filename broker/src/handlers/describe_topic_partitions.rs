@@ -15,6 +15,7 @@ use crate::handlers::authorized_operations;
 pub async fn handle(broker: &Broker, _context: &RequestContext, request: Request) -> Response {
     let image = broker.image();
     let limit = broker.config().network.max_request_partition_size_limit;
+    let replicas = broker.replicas().topics();
     let asked = usize::try_from(request.response_partition_limit).unwrap_or(1).max(1);
     let mut page = Page { left: asked.min(limit), topics: Vec::new(), next: None };
     let first = request.cursor.as_ref();
@@ -22,7 +23,9 @@ pub async fn handle(broker: &Broker, _context: &RequestContext, request: Request
         let from = first
             .filter(|cursor| cursor.topic_name == name)
             .map_or(0, |cursor| cursor.partition_index);
-        page.add(&image, name, from);
+        page.add(&image, name, from, &|topic, number| {
+            (broker.node_id(), replicas.is_offline(&topic.id, number))
+        });
         if page.next.is_some() {
             break;
         }
@@ -55,7 +58,14 @@ struct Page {
 }
 
 impl Page {
-    fn add(&mut self, image: &MetadataImage, name: StrBytes, from: i32) {
+    /// `here` gives this node's id, and whether the log of a partition is offline here.
+    fn add(
+        &mut self,
+        image: &MetadataImage,
+        name: StrBytes,
+        from: i32,
+        here: &dyn Fn(&TopicImage, i32) -> (i32, bool),
+    ) {
         let Some(topic) = image.topics.by_name(&name) else {
             self.topics.push(unknown(name));
             return;
@@ -67,7 +77,7 @@ impl Page {
         let rest = topic.numbered_partitions().filter(|(number, _)| *number >= from);
         let partitions: Vec<_> = rest
             .take(self.left)
-            .map(|(number, partition)| describe(image, number, partition))
+            .map(|(number, partition)| describe(image, number, partition, here(topic, number)))
             .collect();
         self.left -= partitions.len();
         let end = partitions.last().map_or(from, |last| last.partition_index + 1);
@@ -110,13 +120,16 @@ fn describe(
     image: &MetadataImage,
     number: i32,
     partition: &PartitionRegistration,
+    (node_id, is_offline_here): (i32, bool),
 ) -> DescribeTopicPartitionsResponsePartition {
-    let offline = |replica: &&i32| !image.brokers.is_active(**replica);
-    let error = if partition.leader < 0 { ErrorCode::LeaderNotAvailable } else { ErrorCode::None };
+    let is_offline = |replica: i32| replica == node_id && is_offline_here;
+    let offline = |replica: &&i32| !image.brokers.is_active(**replica) || is_offline(**replica);
+    let leader = if is_offline(partition.leader) { -1 } else { partition.leader };
+    let error = if leader < 0 { ErrorCode::LeaderNotAvailable } else { ErrorCode::None };
     DescribeTopicPartitionsResponsePartition {
         error_code: error.into(),
         partition_index: number,
-        leader_id: partition.leader,
+        leader_id: leader,
         leader_epoch: partition.leader_epoch,
         replica_nodes: partition.replicas.clone(),
         isr_nodes: partition.isr.clone(),

@@ -15,6 +15,7 @@ use super::authorized_operations;
 use super::produce::is_internal;
 use crate::broker::{self, Broker, NodeAddress};
 use crate::context::RequestContext;
+use crate::replication::replica_manager::Topics;
 
 /// From this version on, an empty list of topics means none; before, it means all.
 const EMPTY_MEANS_NONE_FROM: i16 = 1;
@@ -32,7 +33,13 @@ pub async fn handle(broker: &Broker, context: &RequestContext, request: Request)
         ..Default::default()
     };
     let wants_operations = request.include_topic_authorized_operations;
-    let describe = |topic: &Arc<TopicImage>| describe(&image, topic, listener, wants_operations);
+    let view = View {
+        image: &image,
+        listener,
+        node_id: broker.node_id(),
+        replicas: &broker.replicas().topics(),
+    };
+    let describe = |topic: &Arc<TopicImage>| view.describe(topic, wants_operations);
     match &request.topics {
         Some(topics) if !topics.is_empty() || context.api_version >= EMPTY_MEANS_NONE_FROM => {
             if let Err(code) = check(topics, context.api_version) {
@@ -126,53 +133,65 @@ fn brokers(image: &MetadataImage, listener: &str) -> Vec<MetadataResponseBroker>
     ids.filter_map(address).collect()
 }
 
-fn describe(
-    image: &MetadataImage,
-    topic: &TopicImage,
-    listener: &str,
-    wants_operations: bool,
-) -> MetadataResponseTopic {
-    let mut answer = MetadataResponseTopic {
-        name: Some(StrBytes::from(&*topic.name)),
-        topic_id: topic.id,
-        is_internal: is_internal(&topic.name),
-        ..Default::default()
-    };
-    answer.partitions.reserve_exact(topic.partitions().len());
-    for (number, partition) in topic.numbered_partitions() {
-        answer.partitions.push(describe_partition(image, number, partition, listener));
-    }
-    if wants_operations {
-        answer.topic_authorized_operations = authorized_operations::TOPIC;
-    }
-    answer
+/// What topics are described from.
+struct View<'a> {
+    image: &'a MetadataImage,
+    listener: &'a str,
+    node_id: i32,
+    replicas: &'a Topics,
 }
 
-fn describe_partition(
-    image: &MetadataImage,
-    number: i32,
-    partition: &PartitionRegistration,
-    listener: &str,
-) -> MetadataResponsePartition {
-    let is_reachable = |id: i32| {
-        image.brokers.get(id).is_some_and(|b| !b.fenced && b.endpoint(listener).is_some())
-    };
-    let error = if partition.leader < 0 || !image.brokers.is_active(partition.leader) {
-        ErrorCode::LeaderNotAvailable
-    } else if is_reachable(partition.leader) {
-        ErrorCode::None
-    } else {
-        ErrorCode::ListenerNotFound
-    };
-    let leader_id = if error == ErrorCode::None { partition.leader } else { -1 };
-    let offline = partition.replicas.iter().copied().filter(|id| !is_reachable(*id));
-    MetadataResponsePartition {
-        error_code: error.into(),
-        partition_index: number,
-        leader_id,
-        leader_epoch: partition.leader_epoch,
-        replica_nodes: partition.replicas.clone(),
-        isr_nodes: partition.isr.clone(),
-        offline_replicas: offline.collect(),
+impl View<'_> {
+    fn describe(&self, topic: &TopicImage, wants_operations: bool) -> MetadataResponseTopic {
+        let mut answer = MetadataResponseTopic {
+            name: Some(StrBytes::from(&*topic.name)),
+            topic_id: topic.id,
+            is_internal: is_internal(&topic.name),
+            ..Default::default()
+        };
+        answer.partitions.reserve_exact(topic.partitions().len());
+        for (number, partition) in topic.numbered_partitions() {
+            answer.partitions.push(self.describe_partition(&topic.id, number, partition));
+        }
+        if wants_operations {
+            answer.topic_authorized_operations = authorized_operations::TOPIC;
+        }
+        answer
+    }
+
+    /// A partition whose log directory is offline has no leader, as in Kafka, where the controller
+    /// takes the lead away from it.
+    fn describe_partition(
+        &self,
+        topic: &Uuid,
+        number: i32,
+        partition: &PartitionRegistration,
+    ) -> MetadataResponsePartition {
+        let brokers = &self.image.brokers;
+        let is_offline_here = self.replicas.is_offline(topic, number);
+        let is_offline = |id: i32| id == self.node_id && is_offline_here;
+        let is_reachable = |id: i32| {
+            brokers.get(id).is_some_and(|b| !b.fenced && b.endpoint(self.listener).is_some())
+                && !is_offline(id)
+        };
+        let leader = partition.leader;
+        let error = if leader < 0 || !brokers.is_active(leader) || is_offline(leader) {
+            ErrorCode::LeaderNotAvailable
+        } else if is_reachable(leader) {
+            ErrorCode::None
+        } else {
+            ErrorCode::ListenerNotFound
+        };
+        let leader_id = if error == ErrorCode::None { leader } else { -1 };
+        let offline = partition.replicas.iter().copied().filter(|id| !is_reachable(*id));
+        MetadataResponsePartition {
+            error_code: error.into(),
+            partition_index: number,
+            leader_id,
+            leader_epoch: partition.leader_epoch,
+            replica_nodes: partition.replicas.clone(),
+            isr_nodes: partition.isr.clone(),
+            offline_replicas: offline.collect(),
+        }
     }
 }

@@ -35,6 +35,10 @@ const FRAME_TIME: Duration = Duration::from_secs(30);
 /// ... and the time that it takes at this rate.
 const FRAME_BYTES_PER_SECOND_MIN: u64 = 64 << 10;
 
+/// Requests up to this size that may wait for long are copied, so that the buffer they came in is
+/// free meanwhile: a consumer waits most of its time.
+const COPIED_FRAME_BYTES_MAX: usize = 4 << 10;
+
 /// Why a connection ends.
 #[derive(Debug, thiserror::Error)]
 pub enum End {
@@ -157,6 +161,8 @@ impl Connection<'_> {
                 self.next = Some(frame);
                 return Ok(false);
             }
+            let may_wait = frame.len() <= COPIED_FRAME_BYTES_MAX && !dispatch::overlaps(&frame);
+            let frame = if may_wait { Bytes::copy_from_slice(&frame) } else { frame };
             let request = dispatch::start(self.broker, self.info, frame)?;
             self.pending.start(request, cx);
         }
@@ -225,6 +231,8 @@ impl Connection<'_> {
         if self.pending.is_empty() && !self.input.is_within_frame() {
             self.input.release_if_empty();
             self.output.release();
+        } else if self.pending.waits_alone() && self.next.is_none() {
+            self.input.release_if_empty();
         }
         loop {
             let deadline = self.deadline(may_read);

@@ -40,6 +40,11 @@ impl<'a> Pending<'a> {
         self.slots.is_empty()
     }
 
+    /// A single request waits, and nothing may start beside it.
+    pub fn waits_alone(&self) -> bool {
+        self.slots.len() == 1 && self.exclusive == 1
+    }
+
     pub fn has_room(&self) -> bool {
         self.slots.len() < PENDING_MAX
     }

@@ -1,6 +1,7 @@
 //! The network as a stranger sees it: a raw client against a node in this process.
 
 use std::io;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -222,5 +223,25 @@ async fn a_request_that_trickles_in_is_given_its_time_once() {
     tokio::time::resume();
     let closed = tokio::time::timeout(Duration::from_secs(5), is_closed(&mut stream)).await;
     assert!(closed.unwrap(), "it was closed long ago");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fetch_that_waits_holds_none_of_the_memory_budget() {
+    let node = TestNode::start(&[]).await;
+    let mut stream = TcpStream::connect(node.address()).await.unwrap();
+    create_topic(&mut stream, "t").await;
+    let mut waiting = TcpStream::connect(node.address()).await.unwrap();
+    waiting.write_all(&encoded(11, 1, &fetch_request("t", 0, 600_000))).await.unwrap();
+    let idle = async {
+        while node.net().waiting.load(Ordering::Relaxed) == 0 || node.net().budget.used_bytes() > 0
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), idle).await.unwrap();
+    // The request itself has not been lost.
+    stream.write_all(&encoded(9, 2, &produce_request("t", -1))).await.unwrap();
+    assert_eq!(answer(&mut waiting).await.unwrap().0, 1);
     node.stop().await;
 }

@@ -136,6 +136,11 @@ impl Partition {
         self.log.as_ref()
     }
 
+    /// The log directory is offline or missing.
+    pub fn is_offline(&self) -> bool {
+        self.log.as_ref().is_none_or(|log| log.dir().is_offline())
+    }
+
     pub fn is_leader(&self) -> bool {
         self.leadership().leader == self.node_id
     }

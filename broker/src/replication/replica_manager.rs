@@ -78,6 +78,12 @@ impl Topics {
         }
     }
 
+    /// Whether a partition has its replica here in a log directory that is offline or missing.
+    pub fn is_offline(&self, topic: &Uuid, partition: i32) -> bool {
+        let found = self.by_id(topic).and_then(|topic| topic.partition(partition));
+        found.is_some_and(|partition| partition.is_offline())
+    }
+
     /// All partitions, in no particular order.
     pub fn partitions(&self) -> impl Iterator<Item = &Arc<Partition>> {
         self.by_name.values().flat_map(|topic| topic.partitions.iter().flatten())

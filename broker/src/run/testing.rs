@@ -9,6 +9,7 @@ use super::shutdown;
 use super::startup::{self, Node};
 use crate::config::{BrokerConfig, Sources};
 use crate::logging::LogLevels;
+use crate::net::NetContext;
 
 /// A node on a free port of 127.0.0.1, with its data in a directory of its own.
 #[derive(Debug)]
@@ -38,6 +39,10 @@ impl TestNode {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    pub(crate) fn net(&self) -> &NetContext {
+        self.node.broker.net()
     }
 
     pub(crate) async fn stop(self) {

@@ -100,6 +100,19 @@ impl Segment {
         Ok(Some(index))
     }
 
+    /// Brings the entries into memory before the file loses its name. What is stale is made from
+    /// the `.log` file.
+    pub(super) fn pin_aborted(&self, fs: &dyn Fs) -> Result<(), SegmentError> {
+        let mut aborted = self.aborted.write();
+        if let Aborted::OnDisk = *aborted {
+            *aborted = self.read_aborted(fs)?.map_or(Aborted::Stale, Aborted::Known);
+        }
+        if let Aborted::Known(index) = &mut *aborted {
+            *index = index.to_memory().map_err(|error| self.io_error(error))?;
+        }
+        Ok(())
+    }
+
     /// Forgets what was known: the batches were walked, and hold control batches or do not.
     pub(crate) fn reset_aborted(&self, has_control_batches: bool) {
         let state = if has_control_batches { Aborted::Stale } else { Aborted::NONE };

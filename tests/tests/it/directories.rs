@@ -6,7 +6,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use protocol_codec::ErrorCode;
-use protocol_codec::messages::{create_topics, describe_log_dirs, fetch, list_offsets, produce};
+use protocol_codec::messages::{
+    create_topics, describe_log_dirs, fetch, list_offsets, metadata, produce,
+};
 use protocol_codec::records::BatchBuilder;
 use protocol_codec::wire::Records;
 use tests::barnabas::Node;
@@ -118,12 +120,26 @@ fn serves_all_but(node: &Node, lost: &BTreeSet<i32>, records: i64) {
             assert_eq!(append(&mut client, TOPIC, partition).0, STORAGE_ERROR, "{partition}");
             assert_eq!(read(&mut client, partition), (STORAGE_ERROR, false), "{partition}");
             assert_eq!(end(&mut client, partition).0, STORAGE_ERROR, "{partition}");
+            let nobody = (ErrorCode::LeaderNotAvailable.code(), -1, vec![1]);
+            assert_eq!(leader(&mut client, partition), nobody, "{partition}");
         } else {
+            assert_eq!(leader(&mut client, partition), (NONE, 1, vec![]), "{partition}");
             assert_eq!(end(&mut client, partition), (NONE, records), "{partition}");
             assert_eq!(read(&mut client, partition), (NONE, true), "{partition}");
             assert_eq!(append(&mut client, TOPIC, partition), (NONE, records), "{partition}");
         }
     }
+}
+
+/// What Metadata says: error, leader, replicas that are offline.
+fn leader(client: &mut Client, partition: i32) -> (i16, i32, Vec<i32>) {
+    let topic = metadata::MetadataRequestTopic { name: Some(TOPIC.into()), ..Default::default() };
+    let request = metadata::Request { topics: Some(vec![topic]), ..Default::default() };
+    let mut answer = client.call(9, &request);
+    let partitions = &mut answer.topics[0].partitions;
+    let found = partitions.iter_mut().find(|found| found.partition_index == partition);
+    let found = found.expect("the topic has it");
+    (found.error_code, found.leader_id, std::mem::take(&mut found.offline_replicas))
 }
 
 /// Starts twice without the directory `b` as `spoil` leaves it, then with it again.

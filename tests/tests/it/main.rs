@@ -10,6 +10,7 @@ mod api;
 mod clients;
 mod container;
 mod crash;
+mod descriptors;
 mod directories;
 mod files;
 mod golden;

@@ -12,11 +12,17 @@ use crate::replication::{Leadership, Partition};
 /// `isolation_level` of consumers that do not want to see open transactions.
 const READ_COMMITTED: i8 = 1;
 
+/// One fetch gets this part of the files that may be open: a session may have more partitions than
+/// the process has descriptors.
+const REGIONS_DIVISOR: usize = 8;
+
 /// What a fetch asks for as a whole.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     min_bytes: usize,
     max_bytes: usize,
+    /// Regions, each of which keeps a file open until the answer has left.
+    max_regions: usize,
     read_committed: bool,
     /// Fetches of followers are not served.
     is_follower: bool,
@@ -44,6 +50,7 @@ impl Limits {
         Self {
             min_bytes: bytes(request.min_bytes),
             max_bytes: bytes(request.max_bytes).min(broker.config().fetch.fetch_max_bytes),
+            max_regions: (broker.log_manager().open_files().budget() / REGIONS_DIVISOR).max(1),
             read_committed: request.isolation_level == READ_COMMITTED,
             is_follower: replica_id >= 0,
         }
@@ -55,7 +62,7 @@ impl Limits {
 pub(super) fn read_all(session: &FetchSession, limits: &Limits) -> (Vec<PartitionRead>, bool) {
     let mut reads = Vec::with_capacity(session.len());
     let mut left = limits.max_bytes;
-    let mut bytes = 0;
+    let (mut bytes, mut regions) = (0, 0);
     let mut enough = limits.min_bytes == 0;
     for entry in session.entries() {
         // The first batch comes even if it is larger than all limits, or a reader would be stuck.
@@ -63,10 +70,15 @@ pub(super) fn read_all(session: &FetchSession, limits: &Limits) -> (Vec<Partitio
         let len = read.data.slices.len();
         bytes += len;
         left = left.saturating_sub(len);
+        regions += read.data.slices.regions.len();
+        if regions >= limits.max_regions {
+            // The others come first the next time.
+            left = 0;
+        }
         enough |= read.error != ErrorCode::None || read.diverging.is_some();
         reads.push(read);
     }
-    enough |= bytes > 0 && bytes >= limits.min_bytes;
+    enough |= bytes > 0 && bytes >= limits.min_bytes || regions >= limits.max_regions;
     (reads, enough)
 }
 
