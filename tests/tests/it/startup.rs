@@ -1,6 +1,5 @@
 //! Starting and stopping: what users see when it works, and the one sentence when it does not.
 
-use protocol_codec::messages::create_topics::{self, CreatableTopic, CreatableTopicConfig};
 use protocol_codec::messages::metadata;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
