@@ -15,6 +15,7 @@ pub struct Node {
     data: PathBuf,
     port: u16,
     properties: Vec<(String, String)>,
+    runner: Vec<String>,
 }
 
 /// A running broker.
@@ -31,7 +32,8 @@ impl Node {
     pub fn new() -> Self {
         let directory = tempfile::tempdir().expect("the temporary directory is writable");
         let data = directory.path().join("data");
-        let node = Self { directory, data, port: free_port(), properties: Vec::new() };
+        let node =
+            Self { directory, data, port: free_port(), properties: Vec::new(), runner: Vec::new() };
         node.with("group.initial.rebalance.delay.ms", "0")
     }
 
@@ -46,6 +48,14 @@ impl Node {
     #[must_use]
     pub fn on(mut self, disk: &Path) -> Self {
         self.data = disk.join("data");
+        self
+    }
+
+    /// Starts the broker by another program, such as a tracer, which must become it: the command
+    /// line of the broker follows these words.
+    #[must_use]
+    pub fn run_by(mut self, words: &[&str]) -> Self {
+        self.runner = words.iter().map(ToString::to_string).collect();
         self
     }
 
@@ -81,7 +91,15 @@ impl Node {
         let file = self.directory.path().join("server.properties");
         std::fs::write(&file, self.server_properties())
             .expect("the temporary directory is writable");
-        let mut command = Command::new(barnabas_binary());
+        let binary = barnabas_binary();
+        let mut command = match self.runner.split_first() {
+            None => Command::new(binary),
+            Some((runner, words)) => {
+                let mut command = Command::new(runner);
+                command.args(words).arg(binary);
+                command
+            }
+        };
         command.arg("server").arg(&file).current_dir(self.directory.path());
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("KAFKA_") {

@@ -5,6 +5,7 @@
 //! (`BARNABAS_LONG=1`).
 
 mod full_disk;
+mod injected;
 mod kill;
 mod numbered;
 mod power_cut;

@@ -14,6 +14,11 @@ fn entry(index: u64, term: u64, size: usize) -> Entry {
     Entry { index, term, data: vec![fill; size].into(), ..Entry::default() }
 }
 
+/// `short` in `./test`, `long` when the variable `BARNABAS_LONG` is set.
+fn rounds(short: u64, long: u64) -> u64 {
+    if std::env::var_os("BARNABAS_LONG").is_some() { long } else { short }
+}
+
 fn vote(term: u64) -> HardState {
     HardState { term, vote: 2, commit: 0, ..HardState::default() }
 }
@@ -146,7 +151,7 @@ fn a_power_cut_takes_nothing_that_was_synced() {
     let seed = *b"a fixed seed for the power cuts.";
     let mut random = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
     let mut below = |bound: u64| rand_below(&mut random, bound);
-    for round in 0..10_u64 {
+    for round in 0..rounds(10, 150) {
         let dir = tempfile::tempdir().unwrap();
         let mut store = SledStore::open(dir.path()).unwrap();
         let mut synced = files_of(dir.path());
@@ -187,7 +192,7 @@ fn a_power_cut_while_the_store_is_made_leaves_one_that_can_be_made() {
     let mark = made.keys().find(|name| name.ends_with("durable")).unwrap();
     let mut before_mark = made.clone();
     before_mark.remove(mark);
-    for _ in 0..40 {
+    for _ in 0..rounds(40, 600) {
         let cut = tempfile::tempdir().unwrap();
         let mut kept = before_mark.clone();
         kept.retain(|_, _| rand_below(&mut random, 3) > 0);
@@ -299,7 +304,7 @@ fn a_flipped_bit_is_harmless_or_refused_but_takes_no_entry() {
     let seed = *b"a fixed seed for the bits to flip";
     let mut random = TestRng::from_seed(RngAlgorithm::ChaCha, &seed[..32]);
     let mut refused = 0;
-    for _ in 0..40 {
+    for _ in 0..rounds(40, 1_000) {
         let mut damaged = files.clone();
         let bytes = damaged.get_mut(&db).unwrap();
         let at = usize::try_from(rand_below(&mut random, bytes.len() as u64)).unwrap();

@@ -5,7 +5,10 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
+use protocol_codec::ErrorCode;
+use protocol_codec::messages::create_topics;
 use tests::barnabas::Node;
+use tests::client::Client;
 use tests::disk::LoopDisk;
 
 use super::numbered::Numbered;
@@ -22,15 +25,35 @@ fn a_full_disk_passes_without_a_restart() {
     fill(&ballast);
     load.produce_until(|_| broker.process().output().contains("is out of space"));
     load.check(&node.bootstrap());
+    // The controller keeps a reserve: what it still takes it keeps, what it refuses is not there.
+    let created = create_topic(&node.bootstrap(), "while-full");
 
     fs::remove_file(&ballast).expect("the ballast is there");
     load.produce_until_acked(1_000);
     load.finish();
     load.check(&node.bootstrap());
+    assert_eq!(create_topic(&node.bootstrap(), "afterwards"), ErrorCode::None.code());
     broker.kill();
     let broker = node.start();
     load.check(&node.bootstrap());
+    let exists = ErrorCode::TopicAlreadyExists.code();
+    assert_eq!(create_topic(&node.bootstrap(), "afterwards"), exists);
+    let is_there = create_topic(&node.bootstrap(), "while-full") == exists;
+    assert_eq!(is_there, created == ErrorCode::None.code(), "answered with {created}");
     broker.stop();
+}
+
+/// The error code of the answer.
+fn create_topic(bootstrap: &str, name: &str) -> i16 {
+    let topic = create_topics::CreatableTopic {
+        name: name.into(),
+        num_partitions: 1,
+        replication_factor: 1,
+        ..Default::default()
+    };
+    let request =
+        create_topics::Request { topics: vec![topic], timeout_ms: 30_000, ..Default::default() };
+    Client::connect(bootstrap).call(7, &request).topics[0].error_code
 }
 
 /// Takes all the room there is.
