@@ -27,9 +27,11 @@
 //! | `retention.rs` | cut the beginning, delete files |
 //! | `replace.rs` | put a cleaned segment in the place of others |
 //! | `sealed.rs` | segments that do not change any more, for their sums |
+//! | `checkpoint.rs` | bring the recovery point of a running log up to its end |
 //! | `close.rs` | clean stop |
 
 pub mod append;
+mod checkpoint;
 pub(crate) mod close;
 pub mod durable;
 mod end_mark;
@@ -68,6 +70,7 @@ use crate::producer_state::{ProducerStateEntry, ProducerStateManager};
 use crate::segment::kept::SegmentDir;
 use crate::segment::{Segment, SegmentError};
 use crate::topic_partition::TopicPartition;
+use checkpoint::Checkpointed;
 use durable::Waiters;
 use end_mark::{End, EndMark};
 use retention::DeletedFiles;
@@ -115,6 +118,7 @@ pub struct Log {
     /// Why this log takes no appends any more, though its directory may.
     failed: OnceLock<String>,
     deleted_files: Mutex<Vec<DeletedFiles>>,
+    checkpointed: Mutex<Checkpointed>,
     on_visible: RwLock<Option<OnVisible>>,
 }
 
@@ -245,6 +249,7 @@ impl Log {
             queue_state: QueueState::default(),
             failed: OnceLock::new(),
             deleted_files: Mutex::default(),
+            checkpointed: Mutex::default(),
             on_visible: RwLock::new(None),
         }
     }

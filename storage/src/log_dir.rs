@@ -8,7 +8,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -20,6 +20,8 @@ pub struct LogDir {
     path: PathBuf,
     offline: AtomicBool,
     full: AtomicBool,
+    /// Bytes appended here since the logs were last brought to their recovery points.
+    appended: AtomicU64,
     /// Why it is offline; the first reason stays.
     reason: Mutex<Option<String>>,
     sealed: SealedFiles,
@@ -31,6 +33,7 @@ impl LogDir {
             path: path.into(),
             offline: AtomicBool::new(false),
             full: AtomicBool::new(false),
+            appended: AtomicU64::new(0),
             reason: Mutex::new(None),
             sealed: SealedFiles::default(),
         }
@@ -68,6 +71,19 @@ impl LogDir {
             *first = Some(reason.to_owned());
         }
         self.offline.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn note_appended(&self, bytes: u64) {
+        self.appended.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn appended_bytes(&self) -> u64 {
+        self.appended.load(Ordering::Relaxed)
+    }
+
+    /// The logs are about to be brought to their recovery points.
+    pub(crate) fn reset_appended(&self) {
+        self.appended.store(0, Ordering::Relaxed);
     }
 
     /// Notes that the disk is full, or that space is back.

@@ -12,6 +12,7 @@ pub(crate) mod cleaned;
 pub(crate) mod files;
 pub(crate) mod kept;
 pub(crate) mod recover;
+pub(crate) mod saved;
 pub(crate) mod scan;
 pub(crate) mod search;
 #[cfg(test)]

@@ -180,6 +180,7 @@ impl Log {
         writer.take_over(batch.header(), marker, leader_epoch, &facts, acks, now_ms);
         let position = writer.active.size() - facts.size;
         self.publish_end(&mut writer, Some((base_offset, position)));
+        self.context.dir.note_appended(facts.size);
         let flush = writer.unflushed_records >= config.flush_messages.unsigned_abs();
         drop(writer);
         if flush {

@@ -123,7 +123,7 @@ fn read(
     snapshot::decode(&bytes).map_err(|error| error.to_string())
 }
 
-fn remove(fs: &dyn Fs, path: &Path) {
+pub(super) fn remove(fs: &dyn Fs, path: &Path) {
     if let Err(error) = fs.remove_file(path) {
         tracing::warn!(path = %path.display(), %error, "Cannot remove a producer snapshot");
     }

@@ -174,6 +174,7 @@ impl Log {
             log.recovery_point.fetch_min(open.recovery_point, Ordering::AcqRel);
         }
         log.start_at(open.log_start_offset)?;
+        log.note_checkpointed();
         Ok((log, recovery))
     }
 

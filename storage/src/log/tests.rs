@@ -1,6 +1,7 @@
 //! Tests of the log as a whole, on the file system in memory.
 
 mod basics;
+mod checkpoints;
 mod compaction;
 mod durability;
 mod faults;

@@ -54,6 +54,7 @@ impl Log {
         self.know_aborted(&segments, number)?;
         // Readers must not be sent beyond the new end before the bytes go.
         let position = self.position_of(last, offset)?;
+        self.forget_checkpoint().map_err(|error| self.truncate_error(error))?;
         let end = last.activate_up_to(self.fs(), offset, position)?;
         last.cut_aborted(end).map_err(|error| last.io_error(error))?;
         assert!(end <= offset, "nothing at or after the offset is kept");
@@ -82,6 +83,7 @@ impl Log {
         let mut writer = self.lock_to_write()?;
         let old = Vec::clone(&self.segments.load());
         let new = Arc::new(Segment::new(Arc::clone(&self.segment_dir), offset));
+        self.forget_checkpoint().map_err(|error| self.truncate_error(error))?;
         writer.forget(&old);
         writer.active = Arc::clone(&new);
         writer.producers.clear();

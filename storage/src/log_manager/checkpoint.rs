@@ -1,20 +1,79 @@
 //! Writing a directory's checkpoint files, each only when it would say something new.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
+use super::parallel::for_each;
 use super::{LogManager, Logs, ManagedDir};
 use crate::TopicPartition;
 use crate::checkpoint::offsets::{
     self, CLEANER_CHECKPOINT, LOG_START_CHECKPOINT, RECOVERY_POINT_CHECKPOINT,
     REPLICATION_CHECKPOINT,
 };
+use crate::log::Log;
 
 pub(super) type Offsets = BTreeMap<TopicPartition, i64>;
 
 /// By file name, what the checkpoint files of a directory say.
 pub(super) type WrittenCheckpoints = HashMap<&'static str, Offsets>;
 
+/// Appended bytes in a directory after which its logs are brought to their recovery points, however
+/// little time has passed: a recovery walks about as many.
+const DIR_BYTES_MAX: u64 = 256 << 20;
+/// Bytes of all other logs together that a checkpoint leaves to a recovery, so that many logs with
+/// a little each need not all be synced.
+const DIR_BYTES_LEFT: u64 = 64 << 20;
+/// A log with more bytes than this is not left.
+const LOG_BYTES_LEFT: u64 = 1 << 20;
+const CHECKPOINT_THREADS: usize = 4;
+
 impl LogManager {
+    /// Brings the recovery points of the logs up to their ends where that is due at `now_ms`.
+    pub(super) fn checkpoint_logs_if_due(&self, now_ms: i64) {
+        let is_due = self.schedule.lock().checkpoints.is_due(now_ms);
+        for (place, dir) in self.dirs.iter().enumerate() {
+            if is_due || dir.log_dir().appended_bytes() >= DIR_BYTES_MAX {
+                self.checkpoint_logs_in(place, dir);
+            }
+        }
+    }
+
+    /// Makes the logs durable that a recovery would have to walk far in, notes where they are, and
+    /// writes the recovery points of all. It waits for the disks.
+    pub fn checkpoint_logs(&self) {
+        for (place, dir) in self.dirs.iter().enumerate() {
+            self.checkpoint_logs_in(place, dir);
+        }
+    }
+
+    fn checkpoint_logs_in(&self, place: usize, dir: &ManagedDir) {
+        if self.is_closed() || !dir.is_online() {
+            return;
+        }
+        dir.log_dir().reset_appended();
+        let mut logs: Vec<(u64, Arc<Log>)> = {
+            let logs = self.logs.read();
+            let here = logs.by_partition.values().filter(|entry| entry.dir == place);
+            here.map(|entry| (entry.log.bytes_since_checkpoint(), Arc::clone(&entry.log)))
+                .filter(|(bytes, _)| *bytes > 0)
+                .collect()
+        };
+        logs.sort_by_key(|(bytes, _)| Reverse(*bytes));
+        let mut left: u64 = logs.iter().map(|(bytes, _)| *bytes).sum();
+        logs.retain(|(bytes, _)| {
+            let is_due = *bytes >= LOG_BYTES_LEFT || left > DIR_BYTES_LEFT;
+            left -= bytes;
+            is_due
+        });
+        for_each(logs, CHECKPOINT_THREADS, |(_, log)| {
+            if let Err(error) = log.checkpoint() {
+                tracing::debug!(log = %log.topic_partition(), %error, "No checkpoint of a log");
+            }
+        });
+        self.write_recovery_points(place, dir);
+    }
+
     /// Writes the recovery points of all logs.
     pub fn checkpoint_recovery_points(&self) {
         for (place, dir) in self.dirs.iter().enumerate() {

@@ -35,6 +35,7 @@ pub struct TickReport {
 #[derive(Debug)]
 pub(super) struct TickSchedule {
     recovery_points: Every,
+    pub(super) checkpoints: Every,
     log_starts: Every,
     retention: Every,
     producers: Every,
@@ -43,7 +44,7 @@ pub(super) struct TickSchedule {
 
 /// Something that is done every `interval_ms`, for the first time one interval after the start.
 #[derive(Debug)]
-struct Every {
+pub(super) struct Every {
     interval_ms: i64,
     last_ms: Option<i64>,
 }
@@ -53,7 +54,7 @@ impl Every {
         Self { interval_ms, last_ms: None }
     }
 
-    fn is_due(&mut self, now_ms: i64) -> bool {
+    pub(super) fn is_due(&mut self, now_ms: i64) -> bool {
         let last_ms = *self.last_ms.get_or_insert(now_ms);
         // A clock that was set back must not put the work off until it has caught up.
         let due = now_ms < last_ms || now_ms.saturating_sub(last_ms) >= self.interval_ms;
@@ -68,6 +69,7 @@ impl TickSchedule {
     pub(super) fn new(config: &LogManagerConfig) -> Self {
         Self {
             recovery_points: Every::new(config.recovery_point_checkpoint_interval_ms),
+            checkpoints: Every::new(config.recovery_point_checkpoint_interval_ms),
             log_starts: Every::new(config.log_start_checkpoint_interval_ms),
             retention: Every::new(config.retention_check_interval_ms),
             producers: Every::new(PRODUCER_EXPIRY_INTERVAL_MS),
@@ -142,22 +144,29 @@ impl LogManager {
         TickReport { all_offline: self.all_offline(), newly_offline }
     }
 
-    /// Ticks about every second on a thread of this manager until it is closed or dropped. `clock`
-    /// gives the time in ms since 1970; `on_report` gets each report that says something.
+    /// Ticks about every second on a thread of this manager until it is closed or dropped. Another
+    /// thread brings the recovery points of logs up to their ends, which may wait for a disk for
+    /// long. `clock` gives the time in ms since 1970; `on_report` gets each report that says
+    /// something.
     pub fn start_ticking(
         self: &Arc<Self>,
-        clock: impl Fn() -> i64 + Send + 'static,
+        clock: impl Fn() -> i64 + Clone + Send + 'static,
         on_report: impl Fn(TickReport) + Send + 'static,
     ) -> io::Result<()> {
         let stop = Arc::new(Stop::default());
-        let manager = Arc::downgrade(self);
-        let run = {
-            let stop = Arc::clone(&stop);
-            move || tick_until_stopped(&manager, &stop, &clock, &on_report)
-        };
-        let thread = thread::Builder::new().name("log-manager".to_owned()).spawn(run)?;
-        let earlier = self.ticker.lock().replace(Ticker { stop, thread: Some(thread) });
-        // Ends the thread of an earlier call, if there was one.
+        let mut ticker = Ticker { stop: Arc::clone(&stop), threads: Vec::new() };
+        let checkpoint_clock = clock.clone();
+        ticker.start("log-manager", self, move |manager| {
+            let report = manager.tick(clock());
+            if report.all_offline || !report.newly_offline.is_empty() {
+                on_report(report);
+            }
+        })?;
+        ticker.start("log-checkpoint", self, move |manager| {
+            manager.checkpoint_logs_if_due(checkpoint_clock());
+        })?;
+        let earlier = self.ticker.lock().replace(ticker);
+        // Ends the threads of an earlier call, if there was one.
         drop(earlier);
         Ok(())
     }
@@ -174,10 +183,25 @@ struct Stop {
     wake: Condvar,
 }
 
-/// The manager's own thread; dropping it ends and joins the thread.
+/// The manager's own threads; dropping it ends and joins them.
 pub(super) struct Ticker {
     stop: Arc<Stop>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Ticker {
+    /// Starts a thread that does `work` about every second.
+    fn start(
+        &mut self,
+        name: &str,
+        manager: &Arc<LogManager>,
+        work: impl Fn(&LogManager) + Send + 'static,
+    ) -> io::Result<()> {
+        let (stop, manager) = (Arc::clone(&self.stop), Arc::downgrade(manager));
+        let run = move || work_until_stopped(&manager, &stop, &work);
+        self.threads.push(thread::Builder::new().name(name.to_owned()).spawn(run)?);
+        Ok(())
+    }
 }
 
 impl fmt::Debug for Ticker {
@@ -190,7 +214,7 @@ impl Drop for Ticker {
     fn drop(&mut self) {
         *self.stop.wanted.lock() = true;
         self.stop.wake.notify_all();
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             // The thread itself may hold the last reference to the manager.
             if thread.thread().id() != thread::current().id() {
                 // It catches the panics of what it runs.
@@ -200,12 +224,7 @@ impl Drop for Ticker {
     }
 }
 
-fn tick_until_stopped(
-    manager: &Weak<LogManager>,
-    stop: &Stop,
-    clock: &dyn Fn() -> i64,
-    on_report: &dyn Fn(TickReport),
-) {
+fn work_until_stopped(manager: &Weak<LogManager>, stop: &Stop, work: &dyn Fn(&LogManager)) {
     loop {
         {
             let mut wanted = stop.wanted.lock();
@@ -219,13 +238,7 @@ fn tick_until_stopped(
         let Some(manager) = manager.upgrade() else {
             return;
         };
-        let ticked = catch_unwind(AssertUnwindSafe(|| {
-            let report = manager.tick(clock());
-            if report.all_offline || !report.newly_offline.is_empty() {
-                on_report(report);
-            }
-        }));
-        if ticked.is_err() {
+        if catch_unwind(AssertUnwindSafe(|| work(&manager))).is_err() {
             tracing::error!("The log manager's regular work has panicked");
         }
     }

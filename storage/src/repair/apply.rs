@@ -11,6 +11,7 @@ use crate::fs::{Fs, OpenMode};
 use crate::log::recover::kept::Kept;
 use crate::sealed_sums::SEALED_SUMS_FILE;
 use crate::segment::files::{LOG_SUFFIX, SEGMENT_SUFFIXES, path};
+use crate::segment::saved::SAVED_FILE;
 
 pub(super) fn apply(
     fs: &dyn Fs,
@@ -103,6 +104,7 @@ fn apply_cut(fs: &dyn Fs, dir: &Path, cut: &Cut) -> Result<Vec<PathBuf>, RepairE
     cut_off.map_err(at(&cut.segment))?;
     // What speaks of bytes that are gone is made anew.
     remove(fs, &dir.join(SEALED_SUMS_FILE))?;
+    remove(fs, &dir.join(SAVED_FILE))?;
     for log in cut.later.iter().chain([&cut.segment]) {
         for suffix in SEGMENT_SUFFIXES.iter().filter(|suffix| **suffix != LOG_SUFFIX) {
             remove(fs, &log.with_extension(suffix.trim_start_matches('.')))?;

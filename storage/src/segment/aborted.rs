@@ -162,6 +162,11 @@ impl Segment {
         Ok(collected)
     }
 
+    /// Whether there is any, or it is not known.
+    pub(super) fn may_have_aborted(&self) -> bool {
+        !matches!(&*self.aborted.read(), Aborted::Known(index) if index.len() == 0)
+    }
+
     /// Entries held in memory, for rolling.
     pub(super) fn aborted_len(&self) -> usize {
         match &*self.aborted.read() {

@@ -6,6 +6,7 @@
 
 use protocol_codec::records::{BATCH_OVERHEAD, BatchHeader, BatchView};
 
+use super::saved::Saved;
 use super::scan::BatchAt;
 use super::{BatchFacts, Indexes, Segment, SegmentError, TimestampOffset};
 use crate::fs::{Fs, read_at_most, read_exact_at};
@@ -85,8 +86,9 @@ impl Segment {
         Ok(())
     }
 
-    /// Walks the whole segment, compares the checksums of the batches that reach beyond
-    /// `recovery_point`, and makes the indexes anew in memory. `visit` sees every good batch.
+    /// Walks the segment, compares the checksums of the batches that reach beyond
+    /// `recovery_point`, and makes the indexes anew in memory. `visit` sees every good batch that
+    /// is walked: all of them, or those behind what was `saved` of this segment.
     ///
     /// Damage is a part of the answer. An error means that the disk could not be read.
     pub(crate) fn recover(
@@ -94,14 +96,18 @@ impl Segment {
         fs: &dyn Fs,
         recovery_point: i64,
         index_interval_bytes: u64,
+        saved: Option<Saved>,
         visit: &mut dyn FnMut(&BatchHeader),
     ) -> Result<Recovered, SegmentError> {
-        let mut indexes = Indexes::empty(self.base_offset, true);
-        let mut next_offset = self.base_offset;
+        let was_saved = saved.is_some();
+        let Saved { next_offset: start, position, has_aborted, mut indexes, .. } =
+            saved.unwrap_or_else(|| Saved::nothing(self.base_offset));
+        let mut next_offset = start;
         let mut buffer = Vec::new();
-        let mut has_control_batches = false;
-        let mut scan = self.scan_in_bulk(fs, 0)?;
-        let mut valid_bytes = 0;
+        let mut has_control_batches = has_aborted;
+        let mut scan = self.scan_in_bulk(fs, position)?;
+        scan.expect(start);
+        let mut valid_bytes = position;
         let damage = loop {
             let next = scan.next().and_then(|next| match next {
                 Some(batch) if batch.header.next_offset() > recovery_point => {
@@ -124,6 +130,10 @@ impl Segment {
                 Err(error @ SegmentError::Corrupt { .. }) => break Some(error),
             }
         };
+        if was_saved && damage.is_some() && valid_bytes == position {
+            // What was saved may not fit the file: everything is looked at then.
+            return self.recover(fs, recovery_point, index_interval_bytes, None, visit);
+        }
         assert!(valid_bytes <= self.size(), "no more bytes are good than there are");
         self.set_indexes(indexes);
         self.reset_aborted(has_control_batches);

@@ -97,6 +97,11 @@ impl Segment {
 }
 
 impl<W: AsRef<[u8]> + AsMut<[u8]>> HeaderScan<'_, W> {
+    /// The next batch has no smaller base offset than this.
+    pub(crate) fn expect(&mut self, offset_min: i64) {
+        self.offset_min = offset_min;
+    }
+
     /// The next batch; `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<BatchAt>, SegmentError> {
         if self.position >= self.end {

@@ -128,7 +128,7 @@ fn a_torn_end_is_told_from_a_hole() {
     let file = segment.file(&fs).unwrap();
     file.set_len(torn_at + 70).unwrap();
     let torn = reopened(&fs);
-    let recovered = torn.recover(&fs, 0, INTERVAL, &mut |_| {}).unwrap();
+    let recovered = torn.recover(&fs, 0, INTERVAL, None, &mut |_| {}).unwrap();
     assert_eq!((recovered.valid_bytes, recovered.next_offset), (torn_at, 157));
     assert!(recovered.damage.is_some());
     assert_eq!(torn.find_good_batch(&fs, torn_at, 157).unwrap(), None);
@@ -138,14 +138,14 @@ fn a_torn_end_is_told_from_a_hole() {
     let byte = hole.position + 65;
     file.write_at(&[IoSlice::new(b"!")], byte).unwrap();
     let mut seen = 0;
-    let recovered = torn.recover(&fs, 0, INTERVAL, &mut |_| seen += 1).unwrap();
+    let recovered = torn.recover(&fs, 0, INTERVAL, None, &mut |_| seen += 1).unwrap();
     assert_eq!((recovered.valid_bytes, seen), (hole.position, 10));
     let text = recovered.damage.unwrap().to_string();
     assert!(text.contains("00000000000000000100.log is damaged at position"), "{text}");
     let after = torn.find_good_batch(&fs, hole.position, recovered.next_offset).unwrap();
     assert_eq!(after, Some(hole.end()));
     // Below the recovery point only headers are looked at.
-    let recovered = torn.recover(&fs, 157, INTERVAL, &mut |_| {}).unwrap();
+    let recovered = torn.recover(&fs, 157, INTERVAL, None, &mut |_| {}).unwrap();
     assert_eq!(recovered.valid_bytes, torn_at);
 }
 
@@ -155,7 +155,7 @@ fn a_wrong_length_is_damage_wherever_it_points() {
     let at = segment.find_offset(&fs, 130, segment.size()).unwrap().unwrap();
     let file = segment.file(&fs).unwrap();
     file.write_at(&[IoSlice::new(&i32::MAX.to_be_bytes())], at.position + 8).unwrap();
-    let recovered = segment.recover(&fs, 0, INTERVAL, &mut |_| {}).unwrap();
+    let recovered = segment.recover(&fs, 0, INTERVAL, None, &mut |_| {}).unwrap();
     assert_eq!(recovered.valid_bytes, at.position);
     assert_eq!(segment.find_good_batch(&fs, at.position, 130).unwrap(), Some(at.end()));
 }
@@ -166,7 +166,7 @@ fn recovery_gives_the_same_indexes_as_writing() {
     segment.seal(&fs).unwrap();
     let index = read_file(&fs, &segment.path(OFFSET_INDEX_SUFFIX), 10_000).unwrap();
     let again = reopened(&fs);
-    again.recover(&fs, 0, INTERVAL, &mut |_| {}).unwrap();
+    again.recover(&fs, 0, INTERVAL, None, &mut |_| {}).unwrap();
     again.seal(&fs).unwrap();
     assert_eq!(read_file(&fs, &segment.path(OFFSET_INDEX_SUFFIX), 10_000).unwrap(), index);
 }

@@ -4,11 +4,14 @@
 //! itself is not there at the next start, the same bytes are judged, kept under the same name and
 //! cut again.
 
+use std::io;
+
 use super::kept::{self, Kept};
 use super::walk::Damage;
 use super::{OpenLogError, Opening};
 use crate::segment::SegmentError;
 use crate::segment::files::LOG_SUFFIX;
+use crate::segment::saved::SAVED_FILE;
 
 impl Opening<'_> {
     /// Cuts the log off at `damage`, which begins at `next_offset`; refuses if that was durable.
@@ -79,6 +82,13 @@ impl Opening<'_> {
     fn remove(&mut self, number: usize, valid_bytes: u64) -> Result<(), OpenLogError> {
         let Some(segment) = self.segments.get(number) else { return Ok(()) };
         self.forget_sums_from(number)?;
+        let saved = self.path.join(SAVED_FILE);
+        match self.fs.remove_file(&saved) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(self.io_error(&saved, error));
+            }
+            _ => {}
+        }
         self.recovery.bytes_cut = segment.size() - valid_bytes;
         let file = segment.file(self.fs)?;
         file.set_len(valid_bytes).map_err(|error| segment.io_error(error))?;

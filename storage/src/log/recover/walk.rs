@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::{OpenLogError, Opening};
+use crate::fs::read_file;
 use crate::segment::recover::Recovered;
+use crate::segment::saved::{SAVED_BYTES_MAX, SAVED_FILE, Saved};
 use crate::segment::{Segment, SegmentError};
 
 /// What a walk has found.
@@ -28,8 +30,10 @@ pub(super) struct Damage {
 
 impl Opening<'_> {
     pub(super) fn walk(&mut self) -> Result<Walk, OpenLogError> {
+        let mut saved = self.read_saved();
         // Without leader epochs all batches have to be asked for theirs.
-        let from = if self.epochs.is_empty() { 0 } else { self.open.recovery_point };
+        let from = if self.epochs.is_empty() { 0 } else { self.recovery_point(saved.as_ref()) };
+        let recovery_point = self.recovery_point(saved.as_ref());
         let after = self.segments.partition_point(|segment| segment.base_offset() <= from);
         let first = after.saturating_sub(1);
         let mut next_offset = 0;
@@ -40,7 +44,8 @@ impl Opening<'_> {
             {
                 return Ok(Walk { first, next_offset, damage: Some(damage) });
             }
-            let recovered = self.walk_segment(&segment)?;
+            let saved = saved.take_if(|saved| saved.base_offset == segment.base_offset());
+            let recovered = self.walk_segment(&segment, recovery_point, saved)?;
             self.recovery.segments_scanned += 1;
             next_offset = recovered.next_offset;
             if let Some(error) = recovered.damage {
@@ -68,11 +73,30 @@ impl Opening<'_> {
         Some(Damage { segment: before, valid_bytes: segment.size(), error })
     }
 
-    fn walk_segment(&mut self, segment: &Segment) -> Result<Recovered, OpenLogError> {
+    /// What the last checkpoint has saved of the last segment, if it is of use.
+    fn read_saved(&self) -> Option<Saved> {
+        let last = self.segments.last()?;
+        let path = self.path.join(SAVED_FILE);
+        let saved = Saved::decode(&read_file(self.fs, &path, SAVED_BYTES_MAX).ok()?)?;
+        let fits = saved.base_offset == last.base_offset() && saved.position <= last.size();
+        (fits && !self.epochs.is_empty()).then_some(saved)
+    }
+
+    /// What was saved was durable before.
+    fn recovery_point(&self, saved: Option<&Saved>) -> i64 {
+        self.open.recovery_point.max(saved.map_or(0, |saved| saved.next_offset))
+    }
+
+    fn walk_segment(
+        &mut self,
+        segment: &Segment,
+        recovery_point: i64,
+        saved: Option<Saved>,
+    ) -> Result<Recovered, OpenLogError> {
         let interval = u64::try_from(self.open.config.index_interval_bytes).unwrap_or(0);
         let (epochs, changed) = (&mut self.epochs, &mut self.epochs_changed);
         let recovered =
-            segment.recover(self.fs, self.open.recovery_point, interval, &mut |header| {
+            segment.recover(self.fs, recovery_point, interval, saved, &mut |header| {
                 *changed |= epochs.assign(header.partition_leader_epoch, header.base_offset);
             })?;
         Ok(recovered)

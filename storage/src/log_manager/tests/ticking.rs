@@ -124,3 +124,22 @@ fn a_manager_that_is_dropped_ends_its_thread() {
     drop(manager);
     assert!(reports.recv().is_err());
 }
+
+#[test]
+fn a_checkpoint_syncs_what_a_recovery_would_have_to_walk_far_in() {
+    let machine = Machine::new(&["/a"]);
+    let (manager, _) = machine.start();
+    let (small, large) = (create(&manager, 0), create(&manager, 1));
+    append(&small, 3);
+    for _ in 0..4 {
+        append(&large, 30_000);
+    }
+    manager.checkpoint_logs();
+    // The small one is left to a recovery.
+    assert_eq!((small.recovery_point(), large.recovery_point()), (0, 120_000));
+    drop((small, large));
+    machine.crash(manager);
+    let (manager, report) = machine.start();
+    assert!(report.failed.is_empty());
+    assert_eq!(manager.get(&partition(1)).unwrap().log_end_offset(), 120_000);
+}
