@@ -13,6 +13,7 @@
 //! | [`dir_lock`], [`meta_properties`], [`partition_metadata`] | the files that say whose a directory is |
 //! | [`leader_epoch_cache`] | at which offset each leader epoch of a partition began |
 //! | [`producer_state`] | what a partition remembers of its idempotent producers |
+//! | [`journal`] | the redo journal of a log directory: many small durable appends for one sync |
 //! | [`log`] | one partition's log: append, read, roll, sync, recover, truncate, retention |
 //! | `cleaner` | compaction |
 //! | [`log_manager`] | all logs of a node, over its log directories |
@@ -41,6 +42,7 @@ pub mod fs;
 mod index;
 pub mod info;
 pub mod inspect;
+pub mod journal;
 pub mod kafka_metadata;
 pub mod leader_epoch_cache;
 pub mod log;
@@ -64,8 +66,10 @@ pub use cleaner::threads::CleanerClock;
 pub use cleaner::{CleanedStats, CleanerConfig, CleanerStatus};
 pub use data_dirs::{DataDir, DataDirs, DataDirsConfig, DataDirsError};
 pub use index::txn::AbortedTxn;
+pub use journal::{Journal, JournalError, PartitionKey};
 pub use log::append::{AppendError, Appended, RequiredAcks};
 pub use log::durable::{Durable, DurableCallback, NotDurable};
+pub use log::flush_timer::FlushTimer;
 pub use log::read::{FileRegion, ReadError, Slices};
 pub use log::recover::{LogRecovery, OpenLog, OpenLogError};
 pub use log::sync_queue::{SyncQueue, SyncThreads};

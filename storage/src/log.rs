@@ -21,7 +21,11 @@
 //! | `transactions.rs` | last stable offset, aborted transactions, markers |
 //! | `timestamps.rs` | find offsets by timestamp |
 //! | `roll.rs` | begin a new segment |
-//! | `durable.rs`, `sync_queue.rs` | group commit |
+//! | `durable.rs` | make durable by the log's own files; who waits |
+//! | `commit.rs` | make many logs durable with one write to the journal |
+//! | `settle.rs` | sync what so far is durable in the journal only |
+//! | `flush_timer.rs` | `flush.ms` |
+//! | `sync_queue.rs` | which logs want to be durable, and the threads for it |
 //! | `recover.rs`, `leftovers.rs`, `producers.rs` | open what lies on the disk |
 //! | `truncate.rs` | cut the end |
 //! | `retention.rs` | cut the beginning, delete files |
@@ -33,8 +37,10 @@
 pub mod append;
 mod checkpoint;
 pub(crate) mod close;
+mod commit;
 pub mod durable;
 mod end_mark;
+pub mod flush_timer;
 mod leftovers;
 mod producers;
 pub mod read;
@@ -43,6 +49,7 @@ pub(crate) mod replace;
 pub mod retention;
 mod roll;
 mod sealed;
+mod settle;
 pub mod sync_queue;
 pub mod timestamps;
 pub mod transactions;
@@ -62,6 +69,7 @@ use parking_lot::{Mutex, MutexGuard, RwLock};
 use protocol_codec::Uuid;
 
 use crate::fs::Fs;
+use crate::journal::{Journal, PartitionKey};
 use crate::leader_epoch_cache::{EpochEndOffset, EpochEntry, LeaderEpochCache};
 use crate::log_config::LogConfig;
 use crate::log_dir::LogDir;
@@ -96,8 +104,8 @@ pub struct Log {
     topic_partition: TopicPartition,
     path: Arc<Path>,
     segment_dir: Arc<SegmentDir>,
-    /// For `partition.metadata`, of a log that was made by this process.
-    new_topic_id: Option<Uuid>,
+    /// For `partition.metadata` and the journal; not known of some old logs of Kafka's.
+    topic_id: OnceLock<Uuid>,
     context: LogContext,
     config: ArcSwap<LogConfig>,
     segments: ArcSwap<Vec<Arc<Segment>>>,
@@ -112,6 +120,9 @@ pub struct Log {
     clean_point: AtomicI64,
     /// Held by a sync, and by whatever must not run beside one. Taken before `writer`.
     sync_lock: Mutex<()>,
+    /// Held while the files of segments are synced: the kernel tells of an error only once. Taken
+    /// after `sync_lock`, before `writer`.
+    file_lock: Mutex<()>,
     writer: Mutex<Writer>,
     waiters: Mutex<Waiters>,
     queue_state: QueueState,
@@ -129,6 +140,14 @@ struct Writer {
     next_offset: i64,
     producers: ProducerStateManager,
     epochs: LeaderEpochCache,
+    /// Bytes of the active segment that are durable, in its file or in the journal. What comes
+    /// before the active segment is, or is in `unsynced`.
+    durable_bytes: u64,
+    /// The journal may rely on the partition's directory and its `partition.metadata`: they are
+    /// synced, or will be with the next sync.
+    identity_synced: bool,
+    /// How often the log's end was cut.
+    cuts: u64,
     /// Rolled segments whose bytes are not synced yet, oldest first.
     unsynced: Vec<Arc<Segment>>,
     /// Rolled segments that are synced, but whose indexes are not on the disk yet.
@@ -147,6 +166,7 @@ struct Writer {
     unflushed_records: u64,
     /// When the first of them came, for `flush.ms`.
     unflushed_since_ms: Option<i64>,
+    is_in_flush_timer: bool,
     /// The log is being cut: `producers` are still those of the longer one.
     producers_stale: bool,
     closed: bool,
@@ -208,10 +228,30 @@ impl Log {
         let active = Arc::new(Segment::new(Arc::clone(&segment_dir), 0));
         let mut writer = Writer::new(Arc::clone(&active), 0);
         writer.dir_unsynced = true;
-        let mut log =
+        let log =
             Self::assemble(context, topic_partition, segment_dir, config, vec![active], writer);
-        log.new_topic_id = Some(topic_id);
-        Arc::new(log)
+        let log = Arc::new(log);
+        log.set_topic_id(topic_id);
+        log
+    }
+
+    /// Tells a log that was opened whose it is, as `partition.metadata` has it.
+    pub fn identify(self: &Arc<Self>, topic_id: Uuid) {
+        self.set_topic_id(topic_id);
+    }
+
+    fn set_topic_id(self: &Arc<Self>, topic_id: Uuid) {
+        if self.topic_id.set(topic_id).is_ok() && !topic_id.is_zero() {
+            let key = PartitionKey { topic_id, partition: self.topic_partition.partition };
+            self.context.sync_queue.register(key, self);
+        }
+    }
+
+    /// The directory's journal, and this log's key in it.
+    fn journal(&self) -> Option<(&Arc<Journal>, PartitionKey)> {
+        let journal = self.context.sync_queue.journal()?;
+        let topic_id = self.topic_id.get().copied().filter(|id| !id.is_zero())?;
+        Some((journal, PartitionKey { topic_id, partition: self.topic_partition.partition }))
     }
 
     /// Puts a log together. Everything in it counts as durable and visible.
@@ -232,7 +272,7 @@ impl Log {
             topic_partition,
             path: Arc::clone(segment_dir.path()),
             segment_dir,
-            new_topic_id: None,
+            topic_id: OnceLock::new(),
             context,
             config: ArcSwap::from_pointee(config),
             segments: ArcSwap::from_pointee(segments),
@@ -244,6 +284,7 @@ impl Log {
             recovery_point: AtomicI64::new(end.offset),
             clean_point: AtomicI64::new(-1),
             sync_lock: Mutex::new(()),
+            file_lock: Mutex::new(()),
             writer: Mutex::new(writer),
             waiters: Mutex::default(),
             queue_state: QueueState::default(),
@@ -385,14 +426,11 @@ impl Log {
         writer.active.has_file() || self.segment_count() > 1
     }
 
-    /// Regular work that needs the time: `flush.ms`, and files whose deletion is due. Retention
+    /// Regular work that needs the time: a `flush.ms` that was set after the records came, and files
+    /// whose deletion is due. Retention
     /// and the expiry of producers have their own calls.
     pub fn tick(self: &Arc<Self>, now_ms: i64) {
-        let flush_ms = self.config.load().flush_ms;
-        let since_ms = self.lock_writer().unflushed_since_ms;
-        if since_ms.is_some_and(|since_ms| now_ms.saturating_sub(since_ms) >= flush_ms) {
-            self.context.sync_queue.push(self);
-        }
+        self.flush_if_due(now_ms);
         self.remove_deleted_files(now_ms);
     }
 
@@ -471,6 +509,9 @@ impl Log {
 impl Writer {
     fn new(active: Arc<Segment>, next_offset: i64) -> Self {
         Self {
+            durable_bytes: active.size(),
+            identity_synced: false,
+            cuts: 0,
             active,
             next_offset,
             producers: ProducerStateManager::new(),
@@ -484,6 +525,7 @@ impl Writer {
             first_syncing: None,
             unflushed_records: 0,
             unflushed_since_ms: None,
+            is_in_flush_timer: false,
             producers_stale: false,
             closed: false,
         }

@@ -115,6 +115,11 @@ pub fn is_out_of_space(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
+/// True for the errors that say nothing bad of the disk: a later try may succeed.
+pub(crate) fn is_passing(error: &io::Error) -> bool {
+    is_out_of_space(error) || is_out_of_descriptors(error)
+}
+
 /// True for EMFILE and ENFILE: nothing is wrong with the disk.
 pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
     let errno = rustix::io::Errno::from_io_error(error);

@@ -48,6 +48,8 @@ use protocol_codec::Uuid;
 
 use crate::dir_lock::DirLock;
 use crate::fs::Fs;
+use crate::journal::PartitionKey;
+use crate::log::flush_timer::{FlushTimer, FlushTimerThread};
 use crate::log::sync_queue::SyncThreads;
 use crate::log::{Log, LogContext};
 use crate::open_files::OpenFiles;
@@ -74,10 +76,14 @@ pub struct LogManagerConfig {
     pub default_log_config: LogConfig,
     /// `num.recovery.threads.per.data.dir`; used to close logs too.
     pub recovery_threads_per_data_dir: usize,
-    /// Threads for each log directory that sync what is appended.
+    /// Threads for each log directory that sync what is appended; 0: there are none, somebody calls
+    /// [`crate::SyncQueue::run_pending`].
     pub sync_threads_per_data_dir: usize,
     /// Files of segments that are kept open, over all directories.
     pub open_files_max: usize,
+    /// How large the journal of a log directory may become; `None`: there is none, all that is to
+    /// be durable is synced in its own files.
+    pub journal_bytes_max: Option<u64>,
     /// `log.flush.offset.checkpoint.interval.ms`.
     pub recovery_point_checkpoint_interval_ms: i64,
     /// `log.flush.start.offset.checkpoint.interval.ms`.
@@ -95,6 +101,7 @@ impl Default for LogManagerConfig {
             recovery_threads_per_data_dir: 2,
             sync_threads_per_data_dir: 4,
             open_files_max: usize::MAX,
+            journal_bytes_max: Some(64 << 20),
             recovery_point_checkpoint_interval_ms: 60_000,
             log_start_checkpoint_interval_ms: 60_000,
             retention_check_interval_ms: 300_000,
@@ -113,6 +120,8 @@ pub struct LogManager {
     schedule: Mutex<TickSchedule>,
     ticker: Mutex<Option<Ticker>>,
     cleaners: Cleaners,
+    flush_timer: FlushTimer,
+    flush_thread: Mutex<Option<FlushTimerThread>>,
     closed: AtomicBool,
     /// Given up with the manager.
     _locks: Vec<DirLock>,
@@ -129,6 +138,8 @@ struct ManagedDir {
     checkpoints: Mutex<WrittenCheckpoints>,
     low_space: AtomicBool,
     offline_reported: AtomicBool,
+    /// How far partitions were durable when the last run ended, as the journal had it.
+    durable_ends: HashMap<PartitionKey, i64>,
 }
 
 impl ManagedDir {
@@ -142,6 +153,13 @@ impl ManagedDir {
 
     fn is_online(&self) -> bool {
         !self.log_dir().is_offline()
+    }
+
+    /// Everything in this directory is durable in its own files: the journal holds nothing that
+    /// counts. Returns whether that is on the disk.
+    fn close_journal(&self) -> bool {
+        let Some(journal) = self.context.sync_queue.journal() else { return true };
+        journal.close().inspect_err(|error| self.log_dir().take_offline(&error.to_string())).is_ok()
     }
 
     /// Whether as many logs as these are made durable by one pass over the whole disk. For a few

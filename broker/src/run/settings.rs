@@ -3,7 +3,7 @@
 use std::net::{IpAddr, ToSocketAddrs};
 use std::time::Duration;
 
-use crate::config::BrokerConfig;
+use crate::config::{BrokerConfig, Durability};
 use crate::net::NetSettings;
 use crate::net::budget::MemoryBudget;
 use crate::net::quota::ConnectionLimits;
@@ -77,7 +77,13 @@ pub(super) fn scrub(config: &BrokerConfig) -> ScrubConfig {
 pub(super) fn log_manager(config: &BrokerConfig) -> LogManagerConfig {
     let ms = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
     let storage = &config.storage;
+    let default = LogManagerConfig::default();
     LogManagerConfig {
+        // Where nothing waits to be durable but by flush.messages and flush.ms, files are synced.
+        journal_bytes_max: match config.durability {
+            Durability::PowerLoss => default.journal_bytes_max,
+            Durability::Kafka => None,
+        },
         default_log_config: config.log.clone(),
         recovery_threads_per_data_dir: storage.num_recovery_threads_per_data_dir,
         recovery_point_checkpoint_interval_ms: ms(storage.log_flush_offset_checkpoint_interval_ms),
@@ -85,6 +91,6 @@ pub(super) fn log_manager(config: &BrokerConfig) -> LogManagerConfig {
         retention_check_interval_ms: ms(storage.log_retention_check_interval_ms),
         open_files_max: rlimit::segment_files_max(),
         producer_id_expiration_ms: config.producers.producer_id_expiration_ms,
-        ..LogManagerConfig::default()
+        ..default
     }
 }

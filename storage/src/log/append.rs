@@ -181,6 +181,11 @@ impl Log {
         let position = writer.active.size() - facts.size;
         self.publish_end(&mut writer, Some((base_offset, position)));
         self.context.dir.note_appended(facts.size);
+        if config.flush_ms < i64::MAX && !writer.is_in_flush_timer {
+            writer.is_in_flush_timer = true;
+            let due_ms = now_ms.saturating_add(config.flush_ms);
+            self.context.sync_queue.timer().add(due_ms, self);
+        }
         let flush = writer.unflushed_records >= config.flush_messages.unsigned_abs();
         drop(writer);
         if flush {
@@ -263,8 +268,8 @@ impl Log {
     /// Makes the partition's directory, and says in it whose it is.
     fn create_dir(&self) -> io::Result<()> {
         self.fs().create_dir_all(&self.path)?;
-        match self.new_topic_id {
-            Some(topic_id) => partition_metadata::write(self.fs(), &self.path, topic_id),
+        match self.topic_id.get() {
+            Some(topic_id) => partition_metadata::write(self.fs(), &self.path, *topic_id),
             None => Ok(()),
         }
     }

@@ -86,7 +86,7 @@ impl Log {
 
     /// The second half: everything that was written out is durable.
     pub(crate) fn end_close(&self, plan: Plan) {
-        self.publish_durable(plan);
+        self.publish_durable(plan).call(self);
         let mut writer = self.lock_writer();
         writer.unsealed.clear();
         self.recovery_point.store(writer.next_offset, Ordering::Release);
@@ -95,13 +95,19 @@ impl Log {
     /// Takes no more appends and forgets the disk: the partition is being deleted. Those who wait
     /// are told.
     pub fn mark_deleted(self: &Arc<Self>) {
-        let _no_sync = self.sync_lock.lock();
-        self.lock_writer().closed = true;
-        // Not `fail`: nothing is wrong, so nothing is said.
-        let _ = self.failed.set("the partition was deleted".to_owned());
-        // The folder may soon be that of another topic.
-        for segment in self.segments.load().iter() {
-            segment.retire();
+        {
+            let _no_sync = self.sync_lock.lock();
+            self.lock_writer().closed = true;
+            // Not `fail`: nothing is wrong, so nothing is said.
+            let _ = self.failed.set("the partition was deleted".to_owned());
+            // The folder may soon be that of another topic.
+            for segment in self.segments.load().iter() {
+                segment.retire();
+            }
+        }
+        if let Some((journal, key)) = self.journal() {
+            journal.remove(key);
+            self.context.sync_queue.unregister(key);
         }
         self.fail_waiters();
     }

@@ -1,4 +1,4 @@
-//! Group commit: what makes appended bytes durable, and who waits for it.
+//! Making a log durable by its own files, and who waits for it.
 //!
 //! One sync covers everything that was appended before it began, so that all who wait for one log
 //! share it. Its order:
@@ -8,6 +8,10 @@
 //! 3. publish the durable end and with it what readers may see, and call those who wait;
 //! 4. write the indexes of rolled segments and the leader epochs, sync them, and move the
 //!    recovery point.
+//!
+//! Small commits of many logs go through the journal instead: see `commit.rs`. The journal's
+//! promise is as good as a sync, so both publish in the same way; only the recovery point waits for
+//! the files themselves.
 //!
 //! A failed sync is final for the log directory and is never repeated: the kernel may have
 //! dropped the pages, and a second sync would lie.
@@ -20,7 +24,7 @@ use std::sync::atomic::Ordering;
 
 use thiserror::Error;
 
-use super::{Log, Unwritable, Writer};
+use super::{Log, OnVisible, Unwritable, Writer, WriterGuard};
 use crate::fs::replace_file;
 use crate::leader_epoch_cache::LEADER_EPOCH_CHECKPOINT;
 use crate::log_dir::is_out_of_space;
@@ -69,8 +73,30 @@ pub(crate) struct Plan {
     end: i64,
     rolled: Vec<Arc<Segment>>,
     active: Arc<Segment>,
+    active_bytes: u64,
     sync_names: bool,
     sync_dir: bool,
+    cuts: u64,
+}
+
+/// What to do once a log's new durable end is published: to be called without any lock.
+#[must_use]
+pub(super) struct Published {
+    end: i64,
+    due: Vec<(i64, DurableCallback)>,
+    on_visible: Option<OnVisible>,
+}
+
+impl Published {
+    pub(super) fn call(self, log: &Log) {
+        let Self { end, due, on_visible } = self;
+        for (_, done) in due {
+            done(Ok(Durable { end }));
+        }
+        if let Some(hook) = on_visible {
+            hook(&log.topic_partition);
+        }
+    }
 }
 
 impl Plan {
@@ -103,22 +129,36 @@ impl Log {
         done(answer);
     }
 
-    /// Makes everything durable that was appended before the call, in the calling thread.
+    /// Makes everything durable that was appended before the call, in the calling thread, by the
+    /// log's own files.
     pub fn flush(self: &Arc<Self>) -> Result<Durable, NotDurable> {
-        let _one_at_a_time = self.sync_lock.lock();
-        self.check_writable()?;
-        self.sync_locked()
+        let (published, end, cuts) = {
+            let _one_at_a_time = self.sync_lock.lock();
+            self.check_writable()?;
+            let (plan, sequence) = self.sync_by_files()?;
+            let (end, cuts) = (plan.end, plan.cuts);
+            let published = self.publish_durable(plan);
+            if let Some((journal, key)) = self.journal() {
+                journal.settled(key, sequence);
+                journal.note(key, &self.topic_partition.topic, end);
+            }
+            (published, end, cuts)
+        };
+        published.call(self);
+        self.tidy(end, cuts);
+        Ok(Durable { end: self.durable_end() })
     }
 
-    /// One sync. The caller holds `sync_lock`.
-    pub(super) fn sync_locked(&self) -> Result<Durable, NotDurable> {
+    /// Syncs the files. Returns what was synced, and up to which frame of the journal it holds what
+    /// that one holds. The caller holds `sync_lock`.
+    fn sync_by_files(&self) -> Result<(Plan, u64), NotDurable> {
+        let _no_settling = self.file_lock.lock();
+        // What was settling may have failed.
+        self.check_writable()?;
+        let sequence = self.context.sync_queue.journal().map_or(0, |j| j.last_sequence());
         let plan = self.lock_writer().plan_sync();
         match self.sync_files(&plan) {
-            Ok(()) => {
-                self.publish_durable(plan);
-                self.housekeeping();
-                Ok(Durable { end: self.durable_end() })
-            }
+            Ok(()) => Ok((plan, sequence)),
             Err((error, what)) => {
                 self.context.dir.take_offline(&format!("{what}: {error}"));
                 Err(self.fail_waiters())
@@ -128,7 +168,7 @@ impl Log {
 
     pub(super) fn sync_files(&self, plan: &Plan) -> Result<(), (io::Error, String)> {
         for segment in plan.rolled.iter().chain([&plan.active]) {
-            segment.sync().map_err(|error| (error, format!("cannot sync {segment}")))?;
+            self.sync_segment(segment)?;
         }
         if plan.sync_dir {
             partition_metadata::sync(self.fs(), &self.path).map_err(|error| {
@@ -144,36 +184,43 @@ impl Log {
         Ok(())
     }
 
-    fn sync_names(&self, path: &Path) -> Result<(), (io::Error, String)> {
+    pub(super) fn sync_segment(&self, segment: &Segment) -> Result<(), (io::Error, String)> {
+        segment.sync().map_err(|error| (error, format!("cannot sync {segment}")))
+    }
+
+    pub(super) fn sync_names(&self, path: &Path) -> Result<(), (io::Error, String)> {
         let what = || format!("cannot sync directory {}", path.display());
         self.fs().sync_dir(path).map_err(|error| (error, what()))
     }
 
-    pub(super) fn publish_durable(&self, plan: Plan) {
+    pub(super) fn publish_durable(&self, plan: Plan) -> Published {
         let mut writer = self.lock_writer();
-        assert!(plan.end <= writer.next_offset, "a log is not cut while it is synced");
-        assert!(plan.end >= self.durable_end(), "what is durable stays so");
-        self.durable_end.store(plan.end, Ordering::Release);
-        writer.first_syncing = None;
         writer.unsealed.extend(plan.rolled);
+        self.publish_durable_end(writer, plan.end, &plan.active, plan.active_bytes)
+    }
+
+    /// Everything before `end` is on stable storage, `active_bytes` of `active` among it.
+    pub(super) fn publish_durable_end(
+        &self,
+        mut writer: WriterGuard<'_>,
+        end: i64,
+        active: &Arc<Segment>,
+        active_bytes: u64,
+    ) -> Published {
+        assert!(end <= writer.next_offset, "a log is not cut while it is synced");
+        assert!(end >= self.durable_end(), "what is durable stays so");
+        if Arc::ptr_eq(&writer.active, active) {
+            writer.durable_bytes = active_bytes;
+        }
+        self.durable_end.store(end, Ordering::Release);
+        writer.first_syncing = None;
         let visible_before = self.visible_end();
         self.publish_visible(&mut writer);
         let moved = self.visible_end() > visible_before;
         drop(writer);
-        self.call_waiters(plan.end);
-        let hook = self.on_visible.read().clone();
-        if let Some(hook) = hook
-            && moved
-        {
-            hook(&self.topic_partition);
-        }
-    }
-
-    fn call_waiters(&self, end: i64) {
         let due = self.waiters.lock().take(|offset| offset <= end);
-        for (_, done) in due {
-            done(Ok(Durable { end }));
-        }
+        let on_visible = if moved { self.on_visible.read().clone() } else { None };
+        Published { end, due, on_visible }
     }
 
     /// Tells all who wait that the log directory or the log has failed.
@@ -197,9 +244,17 @@ impl Log {
         }
     }
 
-    /// Writes what recovery would otherwise have to make anew. A full disk leaves it for later;
-    /// the recovery point stays back then.
-    fn housekeeping(&self) {
+    /// The files hold everything before `end`: writes what recovery would otherwise have to make
+    /// anew, and moves the recovery point. Not if the log has been cut since.
+    pub(super) fn tidy(&self, end: i64, cuts: u64) {
+        let _no_sync = self.sync_lock.lock();
+        if self.check_writable().is_ok() && self.lock_writer().cuts == cuts {
+            self.housekeeping(end);
+        }
+    }
+
+    /// A full disk leaves it for later; the recovery point stays back then.
+    fn housekeeping(&self, end: i64) {
         let (unsealed, epochs) = {
             let mut writer = self.lock_writer();
             // A log that was led but never written to has no directory for them yet.
@@ -213,7 +268,7 @@ impl Log {
         }
         match written {
             Ok(()) => {
-                self.recovery_point.store(self.durable_end(), Ordering::Release);
+                self.recovery_point.fetch_max(end, Ordering::AcqRel);
                 self.sums_are_due(&unsealed);
             }
             Err((error, what)) => {
@@ -248,15 +303,22 @@ impl Log {
 }
 
 impl Writer {
-    pub(super) fn plan_sync(&mut self) -> Plan {
-        // What is appended from now on waits for the next sync.
-        self.first_syncing = self.first_syncing.or(self.first_undurable.take());
+    /// What is appended from now on waits for the next sync.
+    pub(super) fn begin_sync(&mut self) {
+        let first = self.first_undurable.take();
+        self.first_syncing = self.first_syncing.or(first);
         self.unflushed_records = 0;
         self.unflushed_since_ms = None;
+    }
+
+    pub(super) fn plan_sync(&mut self) -> Plan {
+        self.begin_sync();
         Plan {
             end: self.next_offset,
             rolled: mem::take(&mut self.unsynced),
             active: Arc::clone(&self.active),
+            active_bytes: self.active.size(),
+            cuts: self.cuts,
             sync_names: mem::take(&mut self.names_unsynced),
             sync_dir: mem::take(&mut self.dir_unsynced),
         }

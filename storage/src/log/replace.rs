@@ -179,6 +179,9 @@ impl Log {
             self.know_aborted(&row, place + number)?;
             segment.hold_aborted().map_err(|error| segment.io_error(error))?;
         }
+        // A start after a power cut must not write bytes of the old files into the new one.
+        let below = old.last().map_or(0, |last| last.base_offset().saturating_add(1));
+        self.forget_replaced(below)?;
         let failed = |source| ReplaceError::Io { log: self.topic_partition.to_string(), source };
         // With all of the first names in place, no cut leaves some of the second ones alone.
         self.fs().sync_dir(&self.path).map_err(failed)?;

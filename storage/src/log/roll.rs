@@ -87,6 +87,7 @@ impl Log {
         segments.push(Arc::clone(&new));
         self.segments.store(Arc::new(segments));
         writer.active = new;
+        writer.durable_bytes = 0;
         self.publish_end(writer, None);
         // The old segment's bytes and indexes get to the disk in the background.
         self.context.sync_queue.push(self);

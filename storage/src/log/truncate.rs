@@ -34,14 +34,17 @@ impl Log {
     pub fn truncate_to(self: &Arc<Self>, offset: i64) -> Result<bool, TruncateError> {
         let sync_lock = self.sync_lock.lock();
         let sums = self.forget_sums_from(offset).map_err(|error| self.truncate_error(error))?;
-        let mut writer = self.lock_to_write()?;
-        if offset >= writer.next_offset {
+        if offset >= self.lock_to_write()?.next_offset {
             return Ok(false);
         }
+        self.leave_journal()?;
+        let no_settling = self.file_lock.lock();
+        let mut writer = self.lock_to_write()?;
         let segments = Vec::clone(&self.segments.load());
         if segments.first().is_none_or(|first| first.base_offset() > offset) {
             drop(writer);
             drop(sums);
+            drop(no_settling);
             drop(sync_lock);
             self.truncate_fully_and_start_at(offset)?;
             return Ok(true);
@@ -80,6 +83,9 @@ impl Log {
     pub fn truncate_fully_and_start_at(self: &Arc<Self>, offset: i64) -> Result<(), TruncateError> {
         let _no_sync = self.sync_lock.lock();
         let _sums = self.forget_sums_from(i64::MIN).map_err(|error| self.truncate_error(error))?;
+        self.check_writable()?;
+        self.leave_journal()?;
+        let _no_settling = self.file_lock.lock();
         let mut writer = self.lock_to_write()?;
         let old = Vec::clone(&self.segments.load());
         let new = Arc::new(Segment::new(Arc::clone(&self.segment_dir), offset));
@@ -115,6 +121,9 @@ impl Log {
 
     fn set_end(&self, writer: &mut Writer, offset: i64) {
         writer.next_offset = offset;
+        // Not worth reckoning: the next commit syncs the files.
+        writer.durable_bytes = 0;
+        writer.cuts += 1;
         writer.first_syncing = None;
         writer.first_undurable = writer.first_undurable.filter(|first| *first < offset);
         self.durable_end.fetch_min(offset, Ordering::AcqRel);

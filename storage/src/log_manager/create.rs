@@ -97,6 +97,7 @@ impl LogManager {
                     tracing::warn!(%partition, %error, "Cannot write partition.metadata");
                 }
                 entry.topic_id = Some(topic_id);
+                entry.log.identify(topic_id);
                 topic_id
             }
         };

@@ -27,6 +27,8 @@ use crate::checkpoint::offsets::{
 use crate::clean_shutdown;
 use crate::data_dirs::{DataDir, DataDirs};
 use crate::fs::Fs;
+use crate::journal::{Journal, PartitionKey, Started};
+use crate::log::flush_timer::FlushTimer;
 use crate::log::recover::{OpenLog, OpenLogError};
 use crate::log::sync_queue::{SyncQueue, SyncThreads};
 use crate::log::{Log, LogContext};
@@ -119,11 +121,12 @@ impl LogManager {
             ..RecoveryReport::default()
         };
         let open_files = OpenFiles::new(config.open_files_max);
+        let flush_timer = FlushTimer::default();
         let mut dirs = Vec::new();
         let mut markers = Vec::new();
         for data_dir in data_dirs.log_dirs {
-            markers.push(data_dir.clean_shutdown.is_some() || data_dir.is_new);
-            let dir = ManagedDir::new(&config, data_dir, &fs, &open_files);
+            markers.push(is_clean(&data_dir));
+            let dir = ManagedDir::new(&config, data_dir, &fs, &open_files, &flush_timer);
             dirs.push(dir.map_err(OpenError::Thread)?);
         }
         let mut work = Vec::new();
@@ -159,6 +162,8 @@ impl LogManager {
             open_files,
             ticker: Mutex::default(),
             cleaners: super::cleaning::Cleaners::new(),
+            flush_timer,
+            flush_thread: Mutex::default(),
             closed: AtomicBool::new(false),
             _locks: data_dirs.locks,
         };
@@ -167,13 +172,32 @@ impl LogManager {
 }
 
 impl ManagedDir {
+    /// Replays the directory's journal: before any of its logs is opened, and before the marker of
+    /// a clean stop is taken away.
     fn new(
         config: &LogManagerConfig,
         dir: DataDir,
         fs: &Arc<dyn Fs>,
         open_files: &OpenFiles,
+        flush_timer: &FlushTimer,
     ) -> io::Result<Self> {
-        let sync_queue = SyncQueue::new();
+        let mut started = Started::default();
+        if !dir.log_dir.is_offline() {
+            let capacity = config.journal_bytes_max;
+            match Journal::start(fs, &dir.log_dir, is_clean(&dir), capacity) {
+                Ok(journal) => started = journal,
+                Err(error) => dir.log_dir.take_offline(&error.to_string()),
+            }
+        }
+        if started.segments > 0 {
+            tracing::info!(
+                dir = %dir.log_dir.path().display(),
+                segments = started.segments,
+                bytes_written = started.bytes_written,
+                "Replayed the journal"
+            );
+        }
+        let sync_queue = SyncQueue::with(started.journal, flush_timer.clone());
         let threads = SyncThreads::start(&sync_queue, config.sync_threads_per_data_dir)?;
         Ok(Self {
             context: LogContext {
@@ -189,6 +213,7 @@ impl ManagedDir {
             checkpoints: Mutex::default(),
             low_space: AtomicBool::new(false),
             offline_reported: AtomicBool::new(false),
+            durable_ends: started.durable_ends,
         })
     }
 
@@ -333,13 +358,16 @@ impl DirWork<'_> {
             config: config.clone(),
             log_start_offset: self.log_starts.get(partition).copied().unwrap_or(0),
             recovery_point,
-            durable_end: recovery_point,
+            durable_end: self.durable_end(partition, topic_id).max(recovery_point),
             clean_shutdown: self.is_clean,
             sync_later: self.sync_later,
             now_ms,
         };
         match Log::open(self.dir.context.clone(), &open) {
             Ok((log, recovery)) => {
+                if let Some(topic_id) = topic_id {
+                    log.identify(topic_id);
+                }
                 if recovery.segments_scanned > 0 {
                     tracing::debug!(%partition, ?recovery, "Recovered a log");
                 }
@@ -352,6 +380,13 @@ impl DirWork<'_> {
                 Err(failed(error.to_string()))
             }
         }
+    }
+
+    /// How far the journal knew the partition to be durable.
+    fn durable_end(&self, partition: &TopicPartition, topic_id: Option<Uuid>) -> i64 {
+        let key =
+            topic_id.map(|topic_id| PartitionKey { topic_id, partition: partition.partition });
+        key.and_then(|key| self.dir.durable_ends.get(&key)).copied().unwrap_or(0)
     }
 
     /// The directory is not to be trusted any more: what is left of it is not opened.
@@ -376,6 +411,11 @@ impl DirWork<'_> {
             }
         }
     }
+}
+
+/// Whether nothing in the directory has to be recovered.
+fn is_clean(dir: &DataDir) -> bool {
+    dir.clean_shutdown.is_some() || dir.is_new
 }
 
 /// Whether the disk failed, and not merely what lies on it.

@@ -21,6 +21,8 @@ impl LogManager {
     pub fn close(&self, broker_epoch: i64) -> bool {
         self.stop_cleaner();
         self.stop_ticking();
+        let flushing = self.flush_thread.lock().take();
+        drop(flushing);
         {
             // Under this lock no log is made any more.
             let _logs = self.logs.write();
@@ -66,7 +68,7 @@ impl LogManager {
             let logs = self.logs.read();
             logs.failed.values().any(|log| log.path.starts_with(path))
         };
-        if any_failed || !self.write_checkpoints(place, dir) {
+        if any_failed || !self.write_checkpoints(place, dir) || !dir.close_journal() {
             return false;
         }
         let marked = clean_shutdown::write(dir.fs(), path, broker_epoch);

@@ -3,6 +3,7 @@
 mod checkpoints;
 mod deleting;
 mod dirs;
+mod journal;
 mod many;
 mod restarts;
 mod ticking;

@@ -109,6 +109,7 @@ impl LogManager {
         }
         self.open_files.make_room_ahead(&|dir, files| self.sync_together(dir, files));
         self.remove_due(now_ms);
+        self.care_for_journals(recovery_points);
         if recovery_points {
             self.checkpoint_recovery_points();
         }
@@ -125,6 +126,17 @@ impl LogManager {
         let is_it = |dir: &&ManagedDir| std::ptr::eq(&**dir.log_dir(), log_dir);
         let dir = self.dirs.iter().find(is_it);
         dir.is_some_and(|dir| dir.syncs_together(files) && dir.sync_together())
+    }
+
+    /// Has the journals say what they have not said yet, and has what they hold synced in its own
+    /// files, so that the recovery points move.
+    fn care_for_journals(&self, settle: bool) {
+        for dir in self.dirs.iter().filter(|dir| dir.is_online()) {
+            if settle {
+                dir.context.sync_queue.settle_all();
+            }
+            dir.context.sync_queue.write_notes();
+        }
     }
 
     pub(super) fn wanted_logs(&self) -> Vec<Arc<Log>> {
@@ -153,6 +165,9 @@ impl LogManager {
         clock: impl Fn() -> i64 + Clone + Send + 'static,
         on_report: impl Fn(TickReport) + Send + 'static,
     ) -> io::Result<()> {
+        let flushing = self.flush_timer.start(clock.clone())?;
+        let earlier = self.flush_thread.lock().replace(flushing);
+        drop(earlier);
         let stop = Arc::new(Stop::default());
         let mut ticker = Ticker { stop: Arc::clone(&stop), threads: Vec::new() };
         let checkpoint_clock = clock.clone();

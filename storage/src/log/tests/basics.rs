@@ -278,7 +278,7 @@ fn retention_lets_a_sync_finish() {
         scope.spawn(|| done.send(log.delete_old_segments(1400).unwrap()).unwrap());
         let early = is_done.recv_timeout(std::time::Duration::from_millis(200));
         log.sync_files(&plan).unwrap();
-        log.publish_durable(plan);
+        log.publish_durable(plan).call(&log);
         drop(syncing);
         assert!(early.is_err(), "segments went while they were synced");
         assert_eq!(is_done.recv().unwrap(), 2);

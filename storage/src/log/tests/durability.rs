@@ -51,7 +51,7 @@ fn what_comes_during_a_sync_waits_for_the_next() {
     append_all(&log, &batch(2, 0));
     assert_eq!(log.visible_end(), 0);
     log.sync_files(&plan).unwrap();
-    log.publish_durable(plan);
+    log.publish_durable(plan).call(&log);
     assert_eq!((log.durable_end(), log.visible_end(), log.log_end_offset()), (2, 2, 4));
     log.flush().unwrap();
     assert_eq!((log.durable_end(), log.visible_end()), (4, 4));
