@@ -69,8 +69,7 @@ pub struct Plan {
     image: MetadataImage,
     witness: String,
     metadata_dir: PathBuf,
-    /// Locked until the end.
-    _directories: Directories,
+    directories: Directories,
 }
 
 /// Why there is no take-over: at least one sentence, each with what to do about it.
@@ -114,7 +113,7 @@ impl Import {
         if self.dry_run {
             return Ok(format!("{report}Dry run: nothing was changed.\n"));
         }
-        plan.carry_out()?;
+        plan.carry_out(&*fs)?;
         Ok(format!(
             "{report}Imported. Kafka must not be started on this directory while Barnabas uses it; \
              docs/MOVING-IN.md tells what a way back would lose.\n"
@@ -147,7 +146,7 @@ impl Import {
     }
 }
 
-/// Looks at everything. The directories stay locked as long as the plan is kept.
+/// Looks at everything. Directories that have a lock file stay locked as long as the plan is kept.
 ///
 /// # Errors
 /// All obstacles that were found.
@@ -184,7 +183,7 @@ pub fn plan(fs: &dyn Fs, source: &Source) -> Result<Plan, Obstacles> {
         strays: found.strays,
         passed_over: log.passed_over.iter().map(ToString::to_string).collect(),
     };
-    Ok(Plan { report, image, witness, metadata_dir, _directories: directories })
+    Ok(Plan { report, image, witness, metadata_dir, directories })
 }
 
 impl Plan {
@@ -192,7 +191,13 @@ impl Plan {
     ///
     /// # Errors
     /// It could not be written; then it is not there, and all is as before.
-    pub fn carry_out(self) -> Result<(), String> {
+    pub fn carry_out(mut self, fs: &dyn Fs) -> Result<(), String> {
+        self.directories.lock_all(fs).map_err(|obstacles| obstacles.to_string())?;
+        // Kafka may have come and gone before the last lock was taken.
+        let now = witness::describe(fs, &self.metadata_dir).map_err(|error| error.to_string())?;
+        if now != self.witness {
+            return Err("Kafka has run meanwhile; nothing was changed: try again".to_owned());
+        }
         let witness = (witness::WITNESS_FILE, self.witness.as_bytes());
         controller::import::write(&self.metadata_dir, &self.image, witness)
             .map_err(|error| error.to_string())

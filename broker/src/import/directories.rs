@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use protocol_codec::Uuid;
 use storage::clean_shutdown::{self, CLEAN_SHUTDOWN_FILE};
 use storage::data_dirs::{KAFKA_METADATA_FOLDER, METADATA_FOLDER};
-use storage::dir_lock::{DirLock, LOCK_FILE};
+use storage::dir_lock::{DirLock, LOCK_FILE, LockError};
 use storage::fs::Fs;
 use storage::meta_properties::{MetaProperties, MetaPropertiesError};
 
@@ -21,7 +21,9 @@ pub(super) struct Directories {
     pub(super) node_id: i32,
     pub(super) log_dirs: Vec<LogDir>,
     pub(super) metadata_dir: PathBuf,
-    _locks: Vec<DirLock>,
+    locks: Vec<DirLock>,
+    /// Without a lock file: Kafka takes its own away when it stops.
+    unlocked: Vec<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -31,7 +33,8 @@ pub(super) struct LogDir {
 }
 
 impl Directories {
-    /// Locks and reads them. Nothing is made: a directory without a lock file is in nobody's use.
+    /// Locks and reads them. Nothing is made: a directory without a lock file is in nobody's use,
+    /// and is locked by [`Self::lock_all`].
     pub(super) fn open(fs: &dyn Fs, source: &Source) -> Result<Self, Obstacles> {
         let metadata_dir = source.metadata_dir.clone().or_else(|| source.log_dirs.first().cloned());
         let metadata_dir = metadata_dir.ok_or_else(|| Obstacles::one("log.dirs is empty"))?;
@@ -39,13 +42,14 @@ impl Directories {
         if !dirs.contains(&metadata_dir) {
             dirs.push(metadata_dir.clone());
         }
-        let mut locks = Vec::new();
+        let (mut locks, mut unlocked) = (Vec::new(), Vec::new());
         for dir in &dirs {
             let io = |error| Obstacles::one(format!("cannot read {}: {error}", dir.display()));
             fs.list(dir).map_err(io)?;
             if fs.exists(&dir.join(LOCK_FILE)).map_err(io)? {
-                let held = |error| Obstacles::one(format!("{error} Stop Kafka first."));
-                locks.push(DirLock::acquire(fs, dir).map_err(held)?);
+                locks.push(DirLock::acquire(fs, dir).map_err(|error| held(&error))?);
+            } else {
+                unlocked.push(dir.clone());
             }
         }
         is_kafkas(fs, &metadata_dir)?;
@@ -75,7 +79,15 @@ impl Directories {
                 log_dirs.push(LogDir { path: dir.clone(), id });
             }
         }
-        Ok(Self { cluster_id, node_id, log_dirs, metadata_dir, _locks: locks })
+        Ok(Self { cluster_id, node_id, log_dirs, metadata_dir, locks, unlocked })
+    }
+
+    /// Locks what is not locked yet.
+    pub(super) fn lock_all(&mut self, fs: &dyn Fs) -> Result<(), Obstacles> {
+        for dir in self.unlocked.drain(..) {
+            self.locks.push(DirLock::acquire(fs, &dir).map_err(|error| held(&error))?);
+        }
+        Ok(())
     }
 
     /// Each log directory with the number of partitions in it.
@@ -83,6 +95,10 @@ impl Directories {
         let count = |dir: &LogDir| found.folders.iter().filter(|f| f.directory == dir.id).count();
         self.log_dirs.iter().map(|dir| (dir.path.clone(), count(dir))).collect()
     }
+}
+
+fn held(error: &LockError) -> Obstacles {
+    Obstacles::one(format!("{error} Stop Kafka first."))
 }
 
 /// Kafka's metadata is there, and ours is not.
