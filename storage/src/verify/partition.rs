@@ -20,7 +20,7 @@ use crate::leader_epoch_cache::{LEADER_EPOCH_CHECKPOINT, LeaderEpochCache};
 use crate::partition_metadata;
 use crate::producer_state::snapshot;
 use crate::sealed_sums::{SEALED_SUMS_FILE, SealedSums, SealedSumsError};
-use crate::segment::files::{LOG_SUFFIX, base_offset, path};
+use crate::segment::files::{LOG_SUFFIX, SWAP_SUFFIX, base_offset, path};
 
 const EPOCHS_BYTES_MAX: u64 = 16 << 20;
 const SNAPSHOT_BYTES_MAX: u64 = 64 << 20;
@@ -63,7 +63,7 @@ fn look(
     fs: &dyn Fs,
     dir: &Path,
     partition: &TopicPartition,
-    facts: PartitionFacts,
+    mut facts: PartitionFacts,
     meter: &mut Meter<'_>,
 ) -> Report {
     let mut report = Report { partitions: 1, ..Report::default() };
@@ -79,6 +79,12 @@ fn look(
     let names: Vec<&str> =
         entries.iter().filter(|entry| !entry.is_dir).map(|entry| entry.name.as_str()).collect();
     let bases: Vec<i64> = names.iter().filter_map(|name| base_offset(name, LOG_SUFFIX)).collect();
+    if names.iter().any(|name| name.ends_with(SWAP_SUFFIX)) {
+        let dir = dir.display();
+        report.note(format!("{dir}: a compaction was interrupted, the next start finishes it"));
+        // Which offsets it has taken is not known here.
+        facts.compacted_up_to = Some(i64::MAX);
+    }
     let sums = read_sums(fs, dir, &mut report);
     let epochs = read_epochs(fs, dir, &mut report);
     missing_logs(dir, &names, &bases, &sums, &mut report);
@@ -97,7 +103,7 @@ fn look(
         open: OpenTransactions::default(),
         epochs_blamed: false,
     };
-    if first.is_some_and(|first| first > 0) {
+    if first.is_some_and(|first| first > 0) || facts.compacted_up_to.is_some() {
         walk.open.note_gap();
     }
     for (at, base) in bases.iter().enumerate() {
@@ -188,7 +194,8 @@ fn check_range(
     check(facts.log_start, LOG_START_CHECKPOINT, Remedy::EditLogStart, true);
     let clean = facts.is_clean;
     check(facts.high_watermark, REPLICATION_CHECKPOINT, Remedy::DeleteCheckpoint, clean);
-    check(facts.compacted_up_to, CLEANER_CHECKPOINT, Remedy::DeleteCheckpoint, clean);
+    let compacted_up_to = facts.compacted_up_to.filter(|end| *end < i64::MAX);
+    check(compacted_up_to, CLEANER_CHECKPOINT, Remedy::DeleteCheckpoint, clean);
     if let Some(latest) = epochs.latest().filter(|latest| latest.start_offset > end && clean) {
         let file = dir.join(LEADER_EPOCH_CHECKPOINT);
         let (epoch, offset) = (latest.epoch, latest.start_offset);

@@ -288,8 +288,20 @@ impl LogWalk<'_, '_> {
             self.report.damage(&file, None, Remedy::DeleteEpochs, what.clone());
             self.epochs_blamed = true;
         }
-        let found = if sum_fits == Some(true) { None } else { gap.or(epoch) };
-        match (found, sum_fits) {
+        let gap = gap.filter(|_| sum_fits != Some(true));
+        if let Some((position, what)) = &gap {
+            if self.facts.is_clean {
+                // Not for a repair: it would cut off what may be good.
+                self.report.damage(file, Some(*position), Remedy::RestoreFile, what.clone());
+                return;
+            }
+            // How far the log was compacted is only certain after a clean stop.
+            let file = file.display();
+            self.report.note(format!(
+                "{file} at position {position}: {what}: fine if the log was just compacted"
+            ));
+        }
+        match (epoch.filter(|_| sum_fits != Some(true)), sum_fits) {
             (Some((position, what)), _) => {
                 self.report.damage(file, Some(position), Remedy::RepairLog, what);
             }

@@ -223,9 +223,28 @@ fn offsets_may_be_missing_only_where_the_log_was_compacted() {
     }
     let said = damage(&fs);
     assert!(said.contains("the batch has offset 78, where 70 is due"), "{said}");
+    // After a crash the checkpoint may be older than the last compaction.
+    let marker = Path::new("/logs/.kafka_cleanshutdown");
+    fs.remove_file(marker).unwrap();
+    let report = look(&fs, DIR);
+    assert!(report.is_fine() && report.notes[1].contains("offset 78"), "{:?}", report.notes);
+    replace_file(&fs, marker, b"").unwrap();
     let cleaned = Path::new("/logs/cleaner-offset-checkpoint");
     replace_file(&fs, cleaned, b"0\n1\norders 0 72\n").unwrap();
     assert!(look(&fs, DIR).is_fine());
+}
+
+#[test]
+fn an_interrupted_compaction_is_a_note() {
+    let fs = directory(true);
+    for ending in ["log", "index", "timeindex"] {
+        let name = format!("00000000000000000024.{ending}");
+        fs.rename(&file(&name), &file(&format!("{name}.swap"))).unwrap();
+    }
+    fs.remove_file(&file("barnabas-sealed")).unwrap();
+    let report = look(&fs, DIR);
+    assert_eq!(report.damages, []);
+    assert!(report.notes[0].contains("a compaction was interrupted"), "{:?}", report.notes);
 }
 
 #[test]
