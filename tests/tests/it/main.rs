@@ -8,6 +8,7 @@
 mod against;
 mod api;
 mod clients;
+mod compaction;
 mod container;
 mod crash;
 mod descriptors;
