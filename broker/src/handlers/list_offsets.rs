@@ -80,14 +80,12 @@ fn find(
     if !is_supported {
         return Err(ErrorCode::UnsupportedVersion);
     }
+    let end = if read_committed { log.last_stable_offset() } else { log.visible_end() };
     let found = match wanted.timestamp {
-        LATEST => {
-            let end = if read_committed { log.last_stable_offset() } else { log.visible_end() };
-            Some((-1, end, leadership.epoch))
-        }
+        LATEST => return Ok((-1, end, leadership.epoch)),
         EARLIEST | EARLIEST_LOCAL => {
             let start = log.log_start_offset();
-            Some((-1, start, epoch_of(start)))
+            return Ok((-1, start, epoch_of(start)));
         }
         LATEST_TIERED | EARLIEST_PENDING_UPLOAD => None,
         MAX_TIMESTAMP => log
@@ -100,9 +98,8 @@ fn find(
             .map_err(storage_error)?
             .map(|found| (found.timestamp, found.offset, found.leader_epoch)),
     };
-    // What is not visible yet cannot be found by its time either.
-    let visible = log.visible_end();
-    Ok(found.filter(|(_, offset, _)| *offset <= visible).unwrap_or(NOTHING))
+    // What the reader may not see yet cannot be found by its time either.
+    Ok(found.filter(|(_, offset, _)| *offset < end).unwrap_or(NOTHING))
 }
 
 /// The lowest special timestamp of a version: each came with its own (KIP-734, 405, 1005, 1023).

@@ -80,9 +80,10 @@ impl Log {
         let Some(end) = end else {
             return Ok(CommittedRead { last_stable_offset: bound, ..CommittedRead::default() });
         };
+        // As Kafka, which names a few transactions too many: what costs little to find out.
         let upper = match end.segment.offset_bound(self.fs(), end.position)? {
-            Some(offset) => offset.min(bound),
-            None => end.next_base.unwrap_or(bound).min(bound),
+            Some(offset) => offset,
+            None => end.next_base.unwrap_or_else(|| self.log_end_offset()),
         };
         let aborted = self.aborted_in(segments, offset, upper)?;
         Ok(CommittedRead { slices, aborted, last_stable_offset: bound })

@@ -193,7 +193,8 @@ impl Segment {
     }
 
     /// The offset of an index entry at or behind a position: all batches that begin before the
-    /// position begin before that offset. None behind the last entry.
+    /// position begin before that offset. None behind the last entry. Kafka's search passes over
+    /// the first entry if that has just the position, so the first is passed over here too.
     pub(crate) fn offset_bound(
         &self,
         fs: &dyn Fs,
@@ -203,7 +204,11 @@ impl Segment {
         let failed = |error| self.io_error(error);
         let offsets = &indexes.offsets;
         let at = offsets.partition_point(|entry| u64::from(entry.position) < position);
-        let found = offsets.get(at.map_err(failed)?).map_err(failed)?;
+        let at = at.map_err(failed)?;
+        let mut found = offsets.get(at).map_err(failed)?;
+        if at == 0 && found.is_some_and(|entry| u64::from(entry.position) == position) {
+            found = offsets.get(1).map_err(failed)?;
+        }
         Ok(found.map(|entry| self.base_offset + i64::from(entry.relative_offset)))
     }
 }

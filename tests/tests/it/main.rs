@@ -23,3 +23,4 @@ mod second_oracle;
 mod startup;
 mod tidy;
 mod tools;
+mod transactions;
