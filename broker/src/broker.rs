@@ -10,13 +10,16 @@ use storage::LogManager;
 
 use crate::auto_topics::AutoTopics;
 use crate::config::{BrokerConfig, LiveConfig};
+use crate::context::RequestContext;
 use crate::group::GroupCoordinator;
 use crate::logging::LogLevels;
 use crate::metrics::Metrics;
 use crate::net::NetContext;
 use crate::producer_ids::ProducerIds;
+use crate::quota::{Quota, Unlimited};
 use crate::replication::ReplicaManager;
 use crate::replication::fetch_session::FetchSessionCache;
+use crate::security::{AllowAll, Authorizer, Decision, Operation, Resource};
 
 /// One running broker. Handlers borrow it; it lives as long as the process serves.
 #[derive(Debug)]
@@ -39,6 +42,20 @@ pub struct Parts {
     pub producer_ids: ProducerIds,
     pub log_levels: LogLevels,
     pub metrics: Arc<Metrics>,
+    pub guards: Guards,
+}
+
+/// Who is asked about every request.
+#[derive(Clone, Debug)]
+pub struct Guards {
+    pub authorizer: Arc<dyn Authorizer>,
+    pub quota: Arc<dyn Quota>,
+}
+
+impl Default for Guards {
+    fn default() -> Self {
+        Self { authorizer: Arc::new(AllowAll), quota: Arc::new(Unlimited) }
+    }
 }
 
 /// The only clock of the request path.
@@ -117,6 +134,21 @@ impl Broker {
 
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.parts.metrics
+    }
+
+    pub fn quota(&self) -> &dyn Quota {
+        &*self.parts.guards.quota
+    }
+
+    /// Whether who sends this request may do this.
+    pub fn allows(
+        &self,
+        context: &RequestContext,
+        operation: Operation,
+        resource: Resource<'_>,
+    ) -> bool {
+        let authorizer = &self.parts.guards.authorizer;
+        authorizer.authorize(&context.connection, operation, resource) == Decision::Allowed
     }
 
     pub fn fetch_sessions(&self) -> &FetchSessionCache {

@@ -1,9 +1,12 @@
 //! From a frame to a handler and back: the one table of served APIs, and the one wrapper around
 //! every request.
 //!
-//! The wrapper reads the header, refuses what is not served, decodes the request, runs the handler
-//! within a span, isolates its panics, encodes the answer and counts. Handlers see none of this.
-//! It knows the principal, but asks no authorizer and no quota: there are none yet.
+//! The wrapper reads the header, refuses what is not served, decodes the request, asks the
+//! authorizer where one resource decides over the whole request (the row says so), runs the handler
+//! within a span, isolates its panics, tells the quota what it has cost, encodes the answer and
+//! counts. Handlers see none of this; they ask the authorizer themselves for the topics that a
+//! request names ([`Broker::allows`]). There is one authorizer, which allows everything, and one
+//! quota, which has no limit ([`crate::security`], [`crate::quota`]).
 
 use std::future::Future;
 use std::ops::RangeInclusive;
@@ -20,15 +23,17 @@ use protocol_codec::wire::{DecodeError, EncodeError, Reader};
 use crate::broker::Broker;
 use crate::context::{ConnectionInfo, RequestContext};
 use crate::handlers;
+use crate::quota::Usage;
+use crate::security::{Operation, Resource};
 
 mod reply;
 mod running;
 
-pub use reply::{Answer, Reply, Response};
+pub use reply::{Answer, Answered, Reply, Response};
 pub use running::Running;
 
 /// A started request: decoding, handling and encoding, as one future.
-pub type RequestFuture<'a> = Pin<Box<dyn Future<Output = Result<Reply, Fault>> + Send + 'a>>;
+pub type RequestFuture<'a> = Pin<Box<dyn Future<Output = Result<Answered, Fault>> + Send + 'a>>;
 
 /// One served API.
 #[derive(Debug)]
@@ -37,7 +42,7 @@ pub struct Api {
     pub versions: RangeInclusive<i16>,
     /// While one of these waits, another one may start.
     pub overlaps: bool,
-    run: for<'a> fn(&'a Broker, RequestContext, Reader) -> RequestFuture<'a>,
+    run: for<'a> fn(&'a Broker, RequestContext, Reader, usize) -> RequestFuture<'a>,
 }
 
 /// Why a request ends its connection.
@@ -58,23 +63,37 @@ pub enum Fault {
     NothingToSay,
 }
 
-/// Declares the table. A row: name, versions, handler, and whether it overlaps its like.
+/// Declares the table. A row: name, versions, handler, whether it overlaps its like, and what the
+/// client must be allowed to do for the request to be looked at: to the cluster, or to the group
+/// that it names.
 macro_rules! apis {
-    ($($key:ident $min:literal..=$max:literal $module:ident $($overlaps:ident)?;)*) => {
+    ($($key:ident $min:literal..=$max:literal $module:ident $($overlaps:ident)?
+        $(=> $operation:ident $resource:ident)?;)*) => {
         /// Every API that is served, by number. ApiVersions is derived from it.
         pub static APIS: &[Api] = &[$(Api {
             key: ApiKey::$key,
             versions: $min..=$max,
             overlaps: apis!(@ $($overlaps)?),
-            run: |broker, context, reader| Box::pin(async move {
+            run: |broker, context, reader, request_bytes| Box::pin(async move {
                 let request = decode::<messages::$module::Request>(&context, reader)?;
+                $(
+                    let resource = apis!(@ $resource request);
+                    if !broker.allows(&context, Operation::$operation, resource) {
+                        let error_code = resource.denied().into();
+                        let answer =
+                            messages::$module::Response { error_code, ..Default::default() };
+                        return finish(broker, &context, request_bytes, answer);
+                    }
+                )?
                 let answer = handlers::$module::handle(broker, &context, request).await;
-                Answer::encode(answer, &context)
+                finish(broker, &context, request_bytes, answer)
             }),
         },)*];
     };
     (@) => { false };
     (@ overlaps) => { true };
+    (@ Cluster $request:ident) => { Resource::Cluster };
+    (@ Group $request:ident) => { Resource::Group(&$request.group_id) };
 }
 
 apis! {
@@ -85,10 +104,10 @@ apis! {
     OffsetCommit                 2..=10  offset_commit;
     OffsetFetch                  1..=10  offset_fetch;
     FindCoordinator              0..=6   find_coordinator;
-    JoinGroup                    0..=9   join_group;
-    Heartbeat                    0..=4   heartbeat;
-    LeaveGroup                   0..=5   leave_group;
-    SyncGroup                    0..=5   sync_group;
+    JoinGroup                    0..=9   join_group => Read Group;
+    Heartbeat                    0..=4   heartbeat => Read Group;
+    LeaveGroup                   0..=5   leave_group => Read Group;
+    SyncGroup                    0..=5   sync_group => Read Group;
     DescribeGroups               0..=6   describe_groups;
     ListGroups                   0..=5   list_groups;
     ApiVersions                  0..=5   api_versions;
@@ -99,16 +118,16 @@ apis! {
     OffsetForLeaderEpoch         2..=4   offset_for_leader_epoch;
     DescribeConfigs              1..=4   describe_configs;
     AlterConfigs                 0..=2   alter_configs;
-    DescribeLogDirs              1..=5   describe_log_dirs;
+    DescribeLogDirs              1..=5   describe_log_dirs => Describe Cluster;
     CreatePartitions             0..=3   create_partitions;
     DeleteGroups                 0..=3   delete_groups;
     IncrementalAlterConfigs      0..=1   incremental_alter_configs;
-    ListPartitionReassignments   0..=0   list_partition_reassignments;
+    ListPartitionReassignments   0..=0   list_partition_reassignments => Describe Cluster;
     OffsetDelete                 0..=0   offset_delete;
-    DescribeQuorum               0..=2   describe_quorum;
+    DescribeQuorum               0..=2   describe_quorum => Describe Cluster;
     DescribeCluster              0..=2   describe_cluster;
     DescribeProducers            0..=0   describe_producers;
-    ListConfigResources          0..=1   list_config_resources;
+    ListConfigResources          0..=1   list_config_resources => DescribeConfigs Cluster;
     DescribeTopicPartitions      0..=0   describe_topic_partitions;
 }
 
@@ -128,10 +147,11 @@ pub fn start<'a>(
         && let Some(row) = find(ApiKey::ApiVersions)
     {
         let trace = running::Trace::of(&context);
-        let answer = handlers::api_versions::too_new(&context);
+        let answer = handlers::api_versions::too_new(&context).map(Answered::from);
         let future = Box::pin(std::future::ready(answer));
         return Ok(Running::new(row, broker.metrics(), trace, future));
     }
+    let request_bytes = frame.len();
     let mut reader = Reader::new(frame);
     let header = RequestHeader::decode(&mut reader).map_err(Fault::Header)?;
     let (api, version) = (header.api_key, header.api_version);
@@ -147,7 +167,12 @@ pub fn start<'a>(
         received: Instant::now(),
     };
     let trace = running::Trace::of(&context);
-    Ok(Running::new(row, broker.metrics(), trace, (row.run)(broker, context, reader)))
+    Ok(Running::new(
+        row,
+        broker.metrics(),
+        trace,
+        (row.run)(broker, context, reader, request_bytes),
+    ))
 }
 
 /// An ApiVersions request in a version that is not served. What follows its correlation id may be
@@ -167,6 +192,27 @@ fn newer_api_versions(connection: &Arc<ConnectionInfo>, frame: &Bytes) -> Option
     })
 }
 
+/// Tells the quota of the request, and the client what the quota says.
+fn finish(
+    broker: &Broker,
+    context: &RequestContext,
+    request_bytes: usize,
+    mut answer: impl Answer,
+) -> Result<Answered, Fault> {
+    let throttle = broker.quota().record(&Usage {
+        principal: &context.connection.principal,
+        client_id: context.client_id.as_deref().unwrap_or_default(),
+        api: context.api_key,
+        request_bytes,
+        response_bytes: answer.record_bytes(),
+        time: context.received.elapsed(),
+    });
+    if !throttle.is_zero() {
+        answer.set_throttle_time(i32::try_from(throttle.as_millis()).unwrap_or(i32::MAX));
+    }
+    Ok(Answered { reply: answer.encode(context)?, throttle })
+}
+
 /// Whether the request in this frame may start while another one like it waits.
 pub fn overlaps(frame: &Bytes) -> bool {
     let key = frame.first_chunk().map(|key| i16::from_be_bytes(*key));
@@ -182,14 +228,4 @@ fn decode<R: Request>(context: &RequestContext, mut reader: Reader) -> Result<R,
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_table_is_sorted_and_serves_the_versions_that_kafka_serves() {
-        assert!(APIS.is_sorted_by_key(|api| api.key));
-        for api in APIS {
-            assert_eq!(api.versions, api.key.versions(), "{}", api.key);
-        }
-    }
-}
+mod tests;

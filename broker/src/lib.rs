@@ -15,6 +15,7 @@
 //! | [`group`] | the group coordinator: classic groups and committed offsets |
 //! | [`import`] | taking over the data of a stopped Apache Kafka node |
 //! | [`run`] | one node from start to stop |
+//! | [`security`], [`quota`] | who may do what, and what it costs: asked by the wrapper |
 //! | [`broker`], [`context`] | what every handler is given |
 //!
 //! Invariants of the crate:
@@ -43,5 +44,7 @@ pub mod logging;
 pub mod metrics;
 pub mod net;
 pub mod producer_ids;
+pub mod quota;
 pub mod replication;
 pub mod run;
+pub mod security;

@@ -17,6 +17,7 @@ pub(crate) mod testing;
 
 use std::time::Instant;
 
+use crate::broker::Guards;
 use crate::config::BrokerConfig;
 use crate::logging::LogLevels;
 
@@ -38,7 +39,7 @@ pub fn run(
         .build()
         .map_err(StartError::Runtime)?;
     let result = runtime.block_on(async {
-        let node = startup::start(config, log_levels, started).await?;
+        let node = startup::start(config, log_levels, Guards::default(), started).await?;
         let reason = shutdown::wait(&node).await;
         shutdown::stop(node).await;
         match reason {

@@ -14,14 +14,26 @@ pub fn messages(apis: &[Schema]) -> Result<String> {
             "impl crate::messages::Request for Request {{
                 const KEY: ApiKey = ApiKey::{};
                 type Response = Response;
+            }}
+            impl crate::messages::Response for Response {{
+                fn throttle_time_ms(&mut self) -> Option<&mut i32> {{ {} }}
             }}",
-            api.name
+            api.name,
+            throttle_time(api),
         );
         out += &module(api, &request, Json::Absent)?;
     }
     any(&mut out, apis, "Request", "request")?;
     any(&mut out, apis, "Response", "response")?;
     Ok(out)
+}
+
+/// How a response gives access to its throttle time.
+fn throttle_time(api: &Schema) -> &'static str {
+    let response = api.messages.iter().find(|message| message.name == "Response");
+    let has_field = response
+        .is_some_and(|response| response.fields.iter().any(|f| f.name == "throttle_time_ms"));
+    if has_field { "Some(&mut self.throttle_time_ms)" } else { "None" }
 }
 
 fn any(out: &mut String, apis: &[Schema], kind: &str, word: &str) -> Result<()> {

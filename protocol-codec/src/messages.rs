@@ -36,7 +36,14 @@ pub trait Request: Message {
     /// The API.
     const KEY: ApiKey;
     /// What answers it, in the same version.
-    type Response: Message;
+    type Response: Response;
+}
+
+/// What answers a request.
+pub trait Response: Message {
+    /// Where it says for how long the client is throttled, in ms; versions without the field leave it
+    /// out. No such field: none.
+    fn throttle_time_ms(&mut self) -> Option<&mut i32>;
 }
 
 include!(concat!(env!("OUT_DIR"), "/messages.rs"));

@@ -1,10 +1,11 @@
 //! What a handler's answer becomes on the wire.
 
 use std::io;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use protocol_codec::header::ResponseHeader;
-use protocol_codec::messages::Message;
+use protocol_codec::messages::{self, Message};
 use protocol_codec::wire::{Encoded, Writer};
 use storage::FileRegion;
 
@@ -23,6 +24,19 @@ pub enum Reply {
     Nothing,
 }
 
+/// How a request ended: what leaves, and for how long its client is to be silent then.
+#[derive(Debug)]
+pub struct Answered {
+    pub reply: Reply,
+    pub throttle: Duration,
+}
+
+impl From<Reply> for Answered {
+    fn from(reply: Reply) -> Self {
+        Self { reply, throttle: Duration::ZERO }
+    }
+}
+
 /// One encoded answer, with regions of files between its bytes.
 #[derive(Debug, Default)]
 pub struct Response {
@@ -33,10 +47,24 @@ pub struct Response {
 
 /// What handlers may return: a response, or something that holds one and more.
 pub trait Answer {
+    /// Has the answer say for how long its client is throttled.
+    fn set_throttle_time(&mut self, throttle_ms: i32);
+
+    /// Bytes of the records in it.
+    fn record_bytes(&self) -> usize {
+        0
+    }
+
     fn encode(self, context: &RequestContext) -> Result<Reply, Fault>;
 }
 
-impl<M: Message> Answer for M {
+impl<R: messages::Response> Answer for R {
+    fn set_throttle_time(&mut self, throttle_ms: i32) {
+        if let Some(field) = self.throttle_time_ms() {
+            *field = throttle_ms;
+        }
+    }
+
     fn encode(self, context: &RequestContext) -> Result<Reply, Fault> {
         Response::encode(context, &self, Vec::new()).map(Reply::Response)
     }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use protocol_codec::ApiKey;
 use tracing::Span;
 
-use super::{Api, Fault, Reply, RequestFuture};
+use super::{Answered, Api, Fault, RequestFuture};
 use crate::context::RequestContext;
 use crate::metrics::Metrics;
 
@@ -62,7 +62,7 @@ impl<'a> Running<'a> {
     }
 
     /// Goes on with the request. Not to be called again once it was ready.
-    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Reply, Fault>> {
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Answered, Fault>> {
         let _entered = self.trace.span.enter();
         // A handler that panicked is never polled again, and what it shares with others is behind
         // locks that a panic does not poison.

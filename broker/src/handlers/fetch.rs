@@ -26,7 +26,8 @@ use crate::broker::Broker;
 use crate::context::RequestContext;
 use crate::dispatch::{self, Answer, Fault, Reply};
 use crate::replication::fetch_session::FetchSession;
-use read::{Limits, PartitionRead, read_all};
+use crate::security::{Operation, Resource};
+use read::{Limits, MayRead, PartitionRead, read_all};
 use response::LeaderHints;
 use session::{Kind, Opened};
 
@@ -38,6 +39,14 @@ pub struct FetchAnswer {
 }
 
 impl Answer for FetchAnswer {
+    fn set_throttle_time(&mut self, throttle_ms: i32) {
+        self.response.throttle_time_ms = throttle_ms;
+    }
+
+    fn record_bytes(&self) -> usize {
+        self.regions.iter().flatten().map(|region| region.len).sum()
+    }
+
     fn encode(self, context: &RequestContext) -> Result<Reply, Fault> {
         let response = dispatch::Response::encode(context, &self.response, self.regions);
         response.map(Reply::Response)
@@ -47,6 +56,7 @@ impl Answer for FetchAnswer {
 pub async fn handle(broker: &Broker, context: &RequestContext, request: Request) -> FetchAnswer {
     let limits = Limits::of(broker, &request);
     let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
+    let may_read = |topic: &str| broker.allows(context, Operation::Read, Resource::Topic(topic));
     let mut opened = match session::open(broker, context.api_version, request) {
         Ok(opened) => opened,
         Err(code) => {
@@ -54,7 +64,7 @@ pub async fn handle(broker: &Broker, context: &RequestContext, request: Request)
             return FetchAnswer { response, regions: Vec::new() };
         }
     };
-    let reads = read_until_enough(broker, opened.session(), &limits, max_wait).await;
+    let reads = read_until_enough(broker, opened.session(), &limits, &may_read, max_wait).await;
     respond(broker, context, opened, reads)
 }
 
@@ -62,11 +72,12 @@ async fn read_until_enough(
     broker: &Broker,
     session: &mut FetchSession,
     limits: &Limits,
+    may_read: &MayRead<'_>,
     max_wait: Duration,
 ) -> Vec<PartitionRead> {
     let look = |session: &mut FetchSession| {
         session::resolve(broker, session);
-        read_all(session, limits)
+        read_all(session, limits, may_read)
     };
     let (reads, enough) = look(session);
     if enough || max_wait.is_zero() || session.is_empty() {

@@ -10,6 +10,7 @@ use crate::context::RequestContext;
 use crate::error_mapping::ToErrorCode;
 use crate::replication::Lookup;
 use crate::replication::replica_manager::Topics;
+use crate::security::{Operation, Resource};
 
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
@@ -36,10 +37,13 @@ pub async fn handle(broker: &Broker, context: &RequestContext, request: Request)
     let read_committed = request.isolation_level == READ_COMMITTED;
     let responses = request.topics.iter().map(|topic| {
         let mut seen = Vec::with_capacity(topic.partitions.len());
+        let is_allowed = broker.allows(context, Operation::Describe, Resource::Topic(&topic.name));
         let answer = |partition: &ListOffsetsPartition| {
             let is_duplicate = seen.contains(&partition.partition_index);
             seen.push(partition.partition_index);
-            let found = if is_duplicate {
+            let found = if !is_allowed {
+                Err(ErrorCode::TopicAuthorizationFailed)
+            } else if is_duplicate {
                 Err(ErrorCode::InvalidRequest)
             } else {
                 find(&topics, &topic.name, partition, read_committed, context.api_version)

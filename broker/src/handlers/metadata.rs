@@ -16,6 +16,7 @@ use super::produce::is_internal;
 use crate::broker::{self, Broker, NodeAddress};
 use crate::context::RequestContext;
 use crate::replication::replica_manager::Topics;
+use crate::security::{Operation, Resource};
 
 /// From this version on, an empty list of topics means none; before, it means all.
 const EMPTY_MEANS_NONE_FROM: i16 = 1;
@@ -40,23 +41,39 @@ pub async fn handle(broker: &Broker, context: &RequestContext, request: Request)
         replicas: &broker.replicas().topics(),
     };
     let describe = |topic: &Arc<TopicImage>| view.describe(topic, wants_operations);
+    let sees = |name: &str| broker.allows(context, Operation::Describe, Resource::Topic(name));
+    let may_create = |topic: &MetadataRequestTopic| {
+        let name = topic.name.as_deref().unwrap_or_default();
+        broker.allows(context, Operation::Create, Resource::Cluster)
+            || broker.allows(context, Operation::Create, Resource::Topic(name))
+    };
     match &request.topics {
         Some(topics) if !topics.is_empty() || context.api_version >= EMPTY_MEANS_NONE_FROM => {
             if let Err(code) = check(topics, context.api_version) {
                 return refuse(topics, code);
             }
             let mut missing = Vec::new();
-            let answer = |topic| match find(&image, topic) {
-                Ok(found) => describe(found),
-                Err(code) => unknown(topic, code, &mut missing),
-            };
-            response.topics = topics.iter().map(answer).collect();
-            if request.allow_auto_topic_creation && broker.config().topics.auto_create_topics_enable
-            {
+            let creates = request.allow_auto_topic_creation
+                && broker.config().topics.auto_create_topics_enable;
+            for topic in topics {
+                response.topics.push(match find(&image, topic) {
+                    Ok(found) if sees(&found.name) => describe(found),
+                    Ok(_) => denied(topic),
+                    Err(_) if topic.name.as_ref().is_some_and(|name| !sees(name)) => denied(topic),
+                    Err(ErrorCode::UnknownTopicOrPartition) if creates && !may_create(topic) => {
+                        denied(topic)
+                    }
+                    Err(code) => unknown(topic, code, &mut missing),
+                });
+            }
+            if creates {
                 broker.auto_topics().create(missing);
             }
         }
-        Some(_) | None => response.topics = image.topics.iter().map(describe).collect(),
+        Some(_) | None => {
+            let seen = image.topics.iter().filter(|topic| sees(&topic.name));
+            response.topics = seen.map(describe).collect();
+        }
     }
     if request.include_cluster_authorized_operations {
         response.cluster_authorized_operations = authorized_operations::CLUSTER;
@@ -103,6 +120,17 @@ fn find<'a>(
             None => Err(ErrorCode::InvalidTopicException),
         },
         None => Err(ErrorCode::UnknownTopicId),
+    }
+}
+
+/// A topic that the client may not see: nothing is said about it, not even that it is there.
+fn denied(topic: &MetadataRequestTopic) -> MetadataResponseTopic {
+    let by_id = !topic.topic_id.is_zero();
+    MetadataResponseTopic {
+        error_code: ErrorCode::TopicAuthorizationFailed.into(),
+        name: topic.name.clone().filter(|_| !by_id),
+        topic_id: topic.topic_id,
+        ..Default::default()
     }
 }
 

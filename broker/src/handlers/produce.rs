@@ -25,6 +25,7 @@ use crate::replication::partition::NotUsable;
 use crate::replication::produce_wait::ProduceWait;
 use crate::replication::replica_manager::TopicReplicas;
 use crate::replication::{Leadership, Partition};
+use crate::security::{Operation, Resource};
 
 /// Kafka's admin client may write to internal topics, nobody else.
 const ADMIN_CLIENT_ID: &str = "__admin_client";
@@ -40,6 +41,10 @@ pub struct ProduceAnswer {
 }
 
 impl Answer for ProduceAnswer {
+    fn set_throttle_time(&mut self, throttle_ms: i32) {
+        self.response.throttle_time_ms = throttle_ms;
+    }
+
     fn encode(self, context: &RequestContext) -> Result<Reply, Fault> {
         if self.acks != 0 {
             let response = dispatch::Response::encode(context, &self.response, vec![]);
@@ -58,7 +63,7 @@ impl Answer for ProduceAnswer {
 /// What all partitions of a request have in common.
 struct Produce<'a> {
     broker: &'a Broker,
-    listener: &'a str,
+    context: &'a RequestContext,
     version: i16,
     acks: RequiredAcks,
     may_write_internal: bool,
@@ -104,7 +109,7 @@ pub async fn handle(broker: &Broker, context: &RequestContext, request: Request)
     drop(config);
     let mut produce = Produce {
         broker,
-        listener: &context.connection.listener,
+        context,
         version: context.api_version,
         acks: required,
         may_write_internal: context.client_id.as_deref() == Some(ADMIN_CLIENT_ID),
@@ -161,6 +166,10 @@ impl Produce<'_> {
             let by_id = self.version >= 13;
             let found =
                 if by_id { topics.by_id(&topic.topic_id) } else { topics.by_name(&topic.name) };
+            // Who may not write does not learn whether the topic is there.
+            let name = found.map_or(&*topic.name, |found| &*found.name);
+            let is_denied = !name.is_empty()
+                && !broker.allows(self.context, Operation::Write, Resource::Topic(name));
             let mut answer = TopicProduceResponse {
                 name: topic.name,
                 topic_id: topic.topic_id,
@@ -168,7 +177,12 @@ impl Produce<'_> {
             };
             for data in topic.partition_data {
                 let mut partition = empty_response(data.index);
-                match self.append(found, by_id, &data, is_acks_all) {
+                let appended = if is_denied {
+                    Err(ErrorCode::TopicAuthorizationFailed.into())
+                } else {
+                    self.append(found, by_id, &data, is_acks_all)
+                };
+                match appended {
                     Ok(appended) => {
                         partition.base_offset = appended.base_offset;
                         partition.log_append_time_ms = appended.log_append_time_ms;
@@ -182,7 +196,8 @@ impl Produce<'_> {
                         refusal.write_to(&mut partition);
                         if let Some(leader) = leader {
                             partition.current_leader = leader_id_and_epoch(leader);
-                            add_endpoint(broker, self.listener, leader.leader, &mut response);
+                            let listener = &self.context.connection.listener;
+                            add_endpoint(broker, listener, leader.leader, &mut response);
                         }
                     }
                 }

@@ -4,7 +4,7 @@
 //! connection's own task. Only a Produce that waits (for a sync or for replicas) overlaps what
 //! follows, and only another Produce: any other request starts after all earlier ones have
 //! finished, so that a client reads its own writes. A client that does not read its answers is
-//! not read from either.
+//! not read from either, nor one that is throttled, until its time is over (KIP-219).
 
 use std::future::poll_fn;
 use std::io;
@@ -81,6 +81,7 @@ pub async fn serve(
         next: None,
         client_has_closed: false,
         is_first_frame: true,
+        muted_until: None,
         idle,
         last_activity: Instant::now(),
         timer: Box::pin(tokio::time::sleep(idle)),
@@ -104,6 +105,8 @@ struct Connection<'a> {
     next: Option<Bytes>,
     client_has_closed: bool,
     is_first_frame: bool,
+    /// Nothing is read or started before.
+    muted_until: Option<Instant>,
     idle: Duration,
     last_activity: Instant,
     /// Fires at the latest when the connection has to be judged; see [`Connection::deadline`].
@@ -149,11 +152,12 @@ impl Connection<'_> {
     /// written.
     fn start_requests(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
         loop {
-            self.pending.take_finished(&mut self.output)?;
+            let throttle = self.pending.take_finished(&mut self.output)?;
+            self.mute(throttle);
             if self.output.bytes() > OUTPUT_BYTES_MAX {
                 return Ok(true);
             }
-            if self.net.is_draining() {
+            if self.net.is_draining() || self.muted_until.is_some() {
                 return Ok(false);
             }
             let Some(frame) = self.take_frame()? else { return Ok(false) };
@@ -166,6 +170,23 @@ impl Connection<'_> {
             let request = dispatch::start(self.broker, self.info, frame)?;
             self.pending.start(request, cx);
         }
+    }
+
+    fn mute(&mut self, throttle: Duration) {
+        if !throttle.is_zero() {
+            let until = Instant::now() + throttle;
+            self.muted_until = Some(self.muted_until.map_or(until, |muted| muted.max(until)));
+        }
+    }
+
+    /// Whether the time of a throttled client is over: then it is as if it had just come.
+    fn unmute_if_due(&mut self) -> bool {
+        let is_due = self.muted_until.is_some_and(|until| until <= Instant::now());
+        if is_due {
+            self.muted_until = None;
+            self.last_activity = Instant::now();
+        }
+        is_due
     }
 
     fn take_frame(&mut self) -> Result<Option<Bytes>, End> {
@@ -226,8 +247,10 @@ impl Connection<'_> {
 
     /// Waits until there is something to do, and reads what there is to read.
     async fn wait(&mut self) -> Result<(), End> {
-        let mut may_read =
-            !self.client_has_closed && self.next.is_none() && self.pending.has_room();
+        let mut may_read = !self.client_has_closed
+            && self.muted_until.is_none()
+            && self.next.is_none()
+            && self.pending.has_room();
         if self.pending.is_empty() && !self.input.is_within_frame() {
             self.input.release_if_empty();
             self.output.release();
@@ -241,6 +264,7 @@ impl Connection<'_> {
             }
             match poll_fn(|cx| self.poll_event(cx, may_read)).await? {
                 Event::Answer => return Ok(()),
+                Event::Timer if self.unmute_if_due() => return Ok(()),
                 Event::Timer => self.judge_time(may_read)?,
                 Event::Readable if self.input.try_prepare()? => return self.read(),
                 Event::Readable if self.pending.is_empty() => {
@@ -288,6 +312,9 @@ impl Connection<'_> {
 
     /// When the connection is to be closed if nothing happens.
     fn deadline(&self, may_read: bool) -> Instant {
+        if let Some(until) = self.muted_until {
+            return until;
+        }
         if self.input.is_within_frame() && (may_read || self.pending.is_empty()) {
             let rate = self.input.frame_len() as u64 / FRAME_BYTES_PER_SECOND_MIN;
             return self.last_activity + FRAME_TIME + Duration::from_secs(rate);

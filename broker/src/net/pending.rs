@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::connection::End;
 use super::output::Output;
-use crate::dispatch::{Fault, Reply, Running, overlaps};
+use crate::dispatch::{Answered, Fault, Reply, Running, overlaps};
 
 /// Requests that one connection may have under way.
 const PENDING_MAX: usize = 256;
@@ -28,7 +29,7 @@ pub struct Pending<'a> {
 #[derive(Debug)]
 enum Slot<'a> {
     Running(Running<'a>),
-    Finished(Result<Reply, Fault>),
+    Finished(Result<Answered, Fault>),
 }
 
 impl<'a> Pending<'a> {
@@ -82,18 +83,22 @@ impl<'a> Pending<'a> {
         matches!(self.slots.front(), Some(Slot::Finished(_)))
     }
 
-    /// Moves the answers whose turn it is to the output.
-    pub fn take_finished(&mut self, output: &mut Output) -> Result<(), End> {
+    /// Moves the answers whose turn it is to the output. Returns for how long the client is to be
+    /// silent then.
+    pub fn take_finished(&mut self, output: &mut Output) -> Result<Duration, End> {
+        let mut throttle = Duration::ZERO;
         while let Some(Slot::Finished(_)) = self.slots.front() {
             let Some(Slot::Finished(result)) = self.slots.pop_front() else { break };
-            if let Reply::Response(response) = result? {
+            let answered = result?;
+            throttle = throttle.max(answered.throttle);
+            if let Reply::Response(response) = answered.reply {
                 response.write_to(output)?;
             }
         }
         if self.slots.is_empty() && self.slots.capacity() > 16 {
             self.slots = VecDeque::new();
         }
-        Ok(())
+        Ok(throttle)
     }
 }
 

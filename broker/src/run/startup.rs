@@ -24,7 +24,7 @@ use super::follow::Follower;
 use super::gauges::BrokerGauges;
 use super::settings;
 use crate::auto_topics::AutoTopics;
-use crate::broker::{Broker, Clock, Parts};
+use crate::broker::{Broker, Clock, Guards, Parts};
 use crate::config::{BrokerConfig, LiveConfig};
 use crate::group::event::Now;
 use crate::group::{GroupConfig, GroupCoordinator};
@@ -94,6 +94,7 @@ pub(super) struct Node {
 pub(super) async fn start(
     config: BrokerConfig,
     log_levels: LogLevels,
+    guards: Guards,
     started: Instant,
 ) -> Result<Node, StartError> {
     let signals = super::shutdown::Signals::new().map_err(StartError::Signals)?;
@@ -151,6 +152,7 @@ pub(super) async fn start(
         producer_ids,
         log_levels,
         metrics: Arc::new(Metrics::new()),
+        guards,
     }));
     broker.metrics().register(Arc::new(BrokerGauges::new(&broker)));
     serve_metrics(&broker).await?;

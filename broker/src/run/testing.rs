@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::shutdown;
 use super::startup::{self, Node};
+use crate::broker::Guards;
 use crate::config::{BrokerConfig, Sources};
 use crate::logging::LogLevels;
 use crate::net::NetContext;
@@ -22,6 +23,11 @@ pub(crate) struct TestNode {
 impl TestNode {
     /// Starts a node; `overrides` are `key=value`.
     pub(crate) async fn start(overrides: &[&str]) -> Self {
+        Self::start_guarded(overrides, Guards::default()).await
+    }
+
+    /// The same with guards of the test.
+    pub(crate) async fn start_guarded(overrides: &[&str], guards: Guards) -> Self {
         let data = tempfile::tempdir().unwrap();
         let own = [
             "listeners=PLAINTEXT://127.0.0.1:0".to_owned(),
@@ -30,8 +36,8 @@ impl TestNode {
         let overrides = own.into_iter().chain(overrides.iter().map(|o| (*o).to_owned())).collect();
         let sources = Sources { overrides, ..Sources::default() };
         let config = BrokerConfig::load(&sources).unwrap().config;
-        let node =
-            startup::start(config, LogLevels::detached("info"), Instant::now()).await.unwrap();
+        let levels = LogLevels::detached("info");
+        let node = startup::start(config, levels, guards, Instant::now()).await.unwrap();
         let endpoint = node.broker.endpoint(node.broker.node_id(), "PLAINTEXT").unwrap();
         let address = format!("{}:{}", endpoint.host, endpoint.port).parse().unwrap();
         Self { node, address, _data: data }

@@ -16,6 +16,9 @@ const READ_COMMITTED: i8 = 1;
 /// the process has descriptors.
 const REGIONS_DIVISOR: usize = 8;
 
+/// Whether the client may read a topic.
+pub(super) type MayRead<'a> = dyn Fn(&str) -> bool + Send + Sync + 'a;
+
 /// What a fetch asks for as a whole.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -59,14 +62,22 @@ impl Limits {
 
 /// Reads every partition of the session, and says whether that is enough for an answer: enough
 /// bytes, or something that the client must hear of.
-pub(super) fn read_all(session: &FetchSession, limits: &Limits) -> (Vec<PartitionRead>, bool) {
+pub(super) fn read_all(
+    session: &FetchSession,
+    limits: &Limits,
+    may_read: &MayRead<'_>,
+) -> (Vec<PartitionRead>, bool) {
     let mut reads = Vec::with_capacity(session.len());
     let mut left = limits.max_bytes;
     let (mut bytes, mut regions) = (0, 0);
     let mut enough = limits.min_bytes == 0;
     for entry in session.entries() {
         // The first batch comes even if it is larger than all limits, or a reader would be stuck.
-        let read = read_one(entry, limits, left, bytes == 0);
+        let read = if is_denied(entry, may_read) {
+            PartitionRead::error(ErrorCode::TopicAuthorizationFailed)
+        } else {
+            read_one(entry, limits, left, bytes == 0)
+        };
         let len = read.data.slices.len();
         bytes += len;
         left = left.saturating_sub(len);
@@ -80,6 +91,16 @@ pub(super) fn read_all(session: &FetchSession, limits: &Limits) -> (Vec<Partitio
     }
     enough |= bytes > 0 && bytes >= limits.min_bytes || regions >= limits.max_regions;
     (reads, enough)
+}
+
+/// Who may not read does not learn whether the topic is there. One that is asked for by an unknown
+/// id has no name.
+fn is_denied(entry: &Entry, may_read: &MayRead<'_>) -> bool {
+    let name = match &entry.partition {
+        Ok(partition) => &*partition.topic_partition().topic,
+        Err(_) => &*entry.key.topic,
+    };
+    !name.is_empty() && !may_read(name)
 }
 
 fn read_one(entry: &Entry, limits: &Limits, left: usize, min_one_batch: bool) -> PartitionRead {
