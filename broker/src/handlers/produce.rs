@@ -14,7 +14,9 @@ use protocol_codec::records::{
 };
 use protocol_codec::wire::Records;
 use protocol_codec::{ApiKey, ErrorCode, StrBytes};
-use storage::{AppendError, Appended, CompressionType, LogConfig, RequiredAcks, TimestampType};
+use storage::{
+    AppendError, Appended, CompressionType, Log, LogConfig, RequiredAcks, TimestampType,
+};
 
 use crate::broker::{Broker, NodeAddress};
 use crate::config::{Durability, ValidateCompressed};
@@ -80,6 +82,8 @@ struct Refusal {
     message: Option<String>,
     record_errors: Vec<BatchIndexAndErrorMessage>,
     leader: Option<Leadership>,
+    /// -1: not told.
+    log_start_offset: i64,
 }
 
 pub async fn handle(broker: &Broker, context: &RequestContext, request: Request) -> ProduceAnswer {
@@ -229,16 +233,20 @@ impl Produce<'_> {
         };
         let config = log.config();
         if is_acks_all && !partition.has_enough_in_sync(config.min_insync_replicas) {
-            return Err(ErrorCode::NotEnoughReplicas.into());
+            return Err(Refusal::from(ErrorCode::NotEnoughReplicas).with_log_start(log));
         }
         let rules = produce_rules(&config, self.version, self.validate);
-        let batch = validate_produce(records, &rules, self.now_ms)?;
+        let batch = validate_produce(records, &rules, self.now_ms).map_err(|error| {
+            let told = !is_refused_unseen(&error);
+            let refusal = Refusal::from(error);
+            if told { refusal.with_log_start(log) } else { refusal }
+        })?;
         if batch.header().attributes.is_transactional() {
             return Err(ErrorCode::InvalidTxnState.into());
         }
         let appended =
             Partition::append(partition, log, &batch, leadership.epoch, self.acks, self.now_ms)
-                .map_err(|error| append_refused(partition, &error))?;
+                .map_err(|error| append_refused(partition, &error).with_log_start(log))?;
         if !appended.duplicate {
             let metrics = self.broker.metrics();
             let records = u64::try_from(batch.header().records_count).unwrap_or(0);
@@ -250,6 +258,17 @@ impl Produce<'_> {
         }
         Ok(appended)
     }
+}
+
+/// What Kafka refuses before it looks at the partition.
+fn is_refused_unseen(error: &RecordError) -> bool {
+    matches!(
+        error,
+        RecordError::NoBatch
+            | RecordError::OldMagic
+            | RecordError::ManyBatches
+            | RecordError::Compression(_)
+    )
 }
 
 /// What a client did wrong it is told; what is wrong here goes to the log.
@@ -306,9 +325,22 @@ fn set_error(partition: &mut PartitionProduceResponse, code: ErrorCode, message:
 }
 
 impl Refusal {
+    /// Where the log starts is told as well, except with those errors where Kafka does not.
+    fn with_log_start(self, log: &Log) -> Self {
+        let log_start_offset = match self.code {
+            ErrorCode::MessageTooLarge
+            | ErrorCode::RecordListTooLarge
+            | ErrorCode::CorruptMessage
+            | ErrorCode::KafkaStorageError => -1,
+            _ => log.log_start_offset(),
+        };
+        Self { log_start_offset, ..self }
+    }
+
     fn write_to(self, partition: &mut PartitionProduceResponse) {
         set_error(partition, self.code, self.message);
         partition.record_errors = self.record_errors;
+        partition.log_start_offset = self.log_start_offset;
     }
 }
 
@@ -326,7 +358,8 @@ fn add_endpoint(broker: &Broker, listener: &str, leader: i32, response: &mut Res
 
 impl From<ErrorCode> for Refusal {
     fn from(code: ErrorCode) -> Self {
-        Self { code, message: None, record_errors: Vec::new(), leader: None }
+        let record_errors = Vec::new();
+        Self { code, message: None, record_errors, leader: None, log_start_offset: -1 }
     }
 }
 
@@ -350,6 +383,7 @@ impl From<RecordError> for Refusal {
             });
         // Kafka sends a message only where single records are at fault.
         let message = matches!(error, RecordError::Refused { .. }).then(|| error.to_string());
-        Self { code, message, record_errors: record_errors.collect(), leader: None }
+        let record_errors = record_errors.collect();
+        Self { code, message, record_errors, leader: None, log_start_offset: -1 }
     }
 }

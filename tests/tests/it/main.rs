@@ -19,6 +19,7 @@ mod hostile;
 mod import;
 mod records;
 mod recovery;
+mod rewriting;
 mod second_oracle;
 mod startup;
 mod tidy;

@@ -10,7 +10,8 @@ pub(super) const KEYS: &[ConfigKey] = &[
         "Compression level where the broker itself compresses with gzip; -1 is the codec's \
          default."),
     int("compression.lz4.level").default("9").range(1, 17).cluster_wide().acted(
-        "Compression level where the broker itself compresses with lz4."),
+        "Compression level where the broker itself compresses with lz4. Barnabas has one level: \
+         the value is taken and shown, and changes nothing."),
     string("compression.type").default("producer")
         .one_of(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"])
         .cluster_wide().acted(

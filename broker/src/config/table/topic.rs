@@ -14,7 +14,8 @@ pub(super) const KEYS: &[ConfigKey] = &[
          default."),
     int("compression.lz4.level").default("9").range(1, 17)
         .falls_back_to(&["compression.lz4.level"]).acted(
-        "Compression level where the broker itself compresses with lz4."),
+        "Compression level where the broker itself compresses with lz4. Barnabas has one level: \
+         the value is taken and shown, and changes nothing."),
     string("compression.type").default("producer")
         .one_of(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"])
         .falls_back_to(&["compression.type"]).acted(

@@ -49,7 +49,12 @@ fn damaged(session: &mut Session, what: &str, change: impl Fn(&mut Vec<u8>)) {
         let answer = session.client.try_call(version, &request);
         let codes = answer.map(|answer| {
             let partition = &answer.responses[0].partition_responses[0];
-            (partition.error_code, partition.base_offset, partition.record_errors.clone())
+            (
+                partition.error_code,
+                partition.base_offset,
+                partition.log_start_offset,
+                partition.record_errors.clone(),
+            )
         });
         session.note(&format!("Produce version {version} with {what}"), &codes);
     }
@@ -139,7 +144,7 @@ fn sequences_are_checked() {
             let partition = &answer.responses[0].partition_responses[0];
             session.note(
                 &format!("sequence {sequence} epoch {epoch}"),
-                &(partition.error_code, partition.base_offset),
+                &(partition.error_code, partition.base_offset, partition.log_start_offset),
             );
         }
     });
