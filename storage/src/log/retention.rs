@@ -26,7 +26,7 @@ pub(super) struct DeletedFiles {
 
 /// What retention wants to delete, as it was when that was judged.
 #[derive(Debug)]
-struct Deletable {
+pub(super) struct Deletable {
     /// The first ones of the log's row.
     segments: Vec<Arc<Segment>>,
     end_offset: i64,
@@ -84,30 +84,31 @@ impl Log {
     /// superfluous. Returns how many. Only what readers may see is deleted.
     pub fn delete_old_segments(self: &Arc<Self>, now_ms: i64) -> Result<usize, RetentionError> {
         let config = self.config.load();
-        let deletable = self.deletable(&config, now_ms)?;
-        if deletable.segments.is_empty() {
+        if self.deletable(&config, now_ms)?.segments.is_empty() {
             return Ok(0);
         }
+        // A sync under way would write the indexes of what goes, a truncation or a compaction would
+        // change what is judged, and a partition that is deleted and made again at the same time
+        // would have its new files renamed.
+        let _no_sync = self.sync_lock.lock();
+        let deletable = self.deletable(&config, now_ms)?;
         self.delete(&deletable, now_ms, config.file_delete_delay_ms)
     }
 
-    fn delete(
+    /// The caller holds `sync_lock` since it has judged.
+    pub(super) fn delete(
         self: &Arc<Self>,
         deletable: &Deletable,
         now_ms: i64,
         delay_ms: i64,
     ) -> Result<usize, RetentionError> {
         let count = deletable.segments.len();
-        // A sync under way would write the indexes of what goes, and a partition that is deleted
-        // and made again at the same time would have its new files renamed.
-        let _no_sync = self.sync_lock.lock();
         let mut writer = self.lock_to_write()?;
         let segments = Vec::clone(&self.segments.load());
         let same = segments.iter().zip(&deletable.segments).filter(|(a, b)| Arc::ptr_eq(a, b));
         let all = count == segments.len();
         if same.count() < count || all && writer.next_offset != deletable.end_offset {
-            // A truncation, a compaction or an append to what was judged has come between: the
-            // next check judges anew.
+            // An append to what was judged has come between: the next check judges anew.
             return Ok(0);
         }
         if all {
@@ -138,7 +139,11 @@ impl Log {
 
     /// The segments at the front that may go. Kafka asks for the log's start, the size and the age
     /// one after the other, each time from the front; that comes to the same.
-    fn deletable(&self, config: &LogConfig, now_ms: i64) -> Result<Deletable, SegmentError> {
+    pub(super) fn deletable(
+        &self,
+        config: &LogConfig,
+        now_ms: i64,
+    ) -> Result<Deletable, SegmentError> {
         self.look_at_segments(|segments| self.deletable_of(segments, config, now_ms))
     }
 

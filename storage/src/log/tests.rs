@@ -8,6 +8,7 @@ mod faults;
 mod handles;
 mod model;
 mod recovery;
+mod retention;
 mod transactions;
 
 use std::path::Path;

@@ -1,0 +1,95 @@
+//! What retention deletes, and what it lets alone.
+
+use super::*;
+
+/// A log whose segments hold one batch each.
+fn log_of(disk: &Disk, timestamps: &[i64]) -> Arc<Log> {
+    let log = disk.create();
+    for timestamp in timestamps {
+        append(&log, &batch(1, *timestamp));
+        log.roll().unwrap();
+    }
+    log
+}
+
+fn disk(retention_ms: i64, retention_bytes: i64) -> Disk {
+    Disk::with(|config| {
+        config.retention_ms = retention_ms;
+        config.retention_bytes = retention_bytes;
+    })
+}
+
+#[test]
+fn an_append_after_the_judgement_keeps_the_active_segment() {
+    let disk = disk(1_000, -1);
+    let log = disk.create();
+    append(&log, &batch(2, 0));
+    let judged = log.deletable(&log.config(), 10_000).unwrap();
+    append(&log, &batch(1, 9_999));
+    assert_eq!(log.delete(&judged, 10_000, 0).unwrap(), 0);
+    assert_eq!(batches(&log, 0), [0, 2]);
+    // Judged anew it stays too: its newest record is not old.
+    assert_eq!(log.delete_old_segments(10_000).unwrap(), 0);
+    assert_eq!(log.delete_old_segments(11_000).unwrap(), 1);
+    assert_eq!((log.log_start_offset(), log.log_end_offset()), (3, 3));
+}
+
+#[test]
+fn records_of_the_future_keep_their_segment_and_all_behind_it() {
+    let disk = disk(1_000, -1);
+    let log = log_of(&disk, &[0, 1_000_000, 10]);
+    assert_eq!(log.delete_old_segments(10_000).unwrap(), 1);
+    assert_eq!(log.delete_old_segments(500_000).unwrap(), 0);
+    assert_eq!(log.log_start_offset(), 1);
+    // The clock jumps to and fro: nothing overflows.
+    assert_eq!(log.delete_old_segments(i64::MIN).unwrap(), 0);
+    assert_eq!(log.delete_old_segments(i64::MAX).unwrap(), 2);
+    assert_eq!(log.log_start_offset(), 3);
+}
+
+#[test]
+fn a_log_of_just_its_size_is_kept() {
+    let disk = disk(-1, -1);
+    let log = log_of(&disk, &[0, 1, 2]);
+    let of_one = log.size() / 3;
+    let with = |bytes: u64| {
+        let retention_bytes = i64::try_from(bytes).unwrap();
+        log.update_config(LogConfig { retention_bytes, ..LogConfig::clone(&log.config()) });
+        log.delete_old_segments(i64::MAX).unwrap()
+    };
+    assert_eq!(with(3 * of_one), 0);
+    // A segment goes only if that leaves enough, as in Kafka.
+    assert_eq!(with(2 * of_one + 1), 0);
+    assert_eq!(with(2 * of_one), 1);
+    assert_eq!(with(0), 2);
+    assert_eq!((log.log_start_offset(), log.log_end_offset()), (3, 3));
+}
+
+#[test]
+fn only_a_policy_of_deletion_deletes_by_age_and_size() {
+    let disk = Disk::with(|config| {
+        config.retention_ms = 0;
+        config.retention_bytes = 0;
+        config.cleanup_policy.delete = false;
+    });
+    let log = log_of(&disk, &[0, 1, 2]);
+    assert_eq!(log.delete_old_segments(i64::MAX).unwrap(), 0);
+    log.delete_records_before(2).unwrap();
+    assert_eq!(log.delete_old_segments(i64::MAX).unwrap(), 2);
+}
+
+#[test]
+fn an_idle_active_segment_goes_when_it_is_old() {
+    let disk = disk(1_000, -1);
+    let log = disk.create();
+    append(&log, &batch(1, 0));
+    log.flush().unwrap();
+    assert_eq!(log.delete_old_segments(1_000).unwrap(), 0);
+    assert_eq!(log.delete_old_segments(1_001).unwrap(), 1);
+    assert_eq!(log.segment_offsets(), [1]);
+    // The empty one that took its place stays.
+    assert_eq!(log.delete_old_segments(i64::MAX).unwrap(), 0);
+    log.tick(i64::MAX);
+    assert!(!disk.names().iter().any(|name| name.ends_with(".deleted")));
+    assert_eq!((log.log_start_offset(), log.log_end_offset()), (1, 1));
+}
