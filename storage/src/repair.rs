@@ -33,11 +33,13 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::TopicPartition;
+use crate::clean_shutdown;
 use crate::dir_lock::{DirLock, LockError};
 use crate::fs::Fs;
+use crate::journal::Journal;
 use crate::meta_properties::META_PROPERTIES_FILE;
 use crate::verify::Damage;
+use crate::{LogDir, TopicPartition};
 
 /// Why a directory cannot be repaired. Every text is one sentence.
 #[derive(Debug, Error)]
@@ -136,10 +138,22 @@ impl Repair {
     }
 
     /// Does it. `done` is told of each partition, with the files that keep what was cut off.
+    ///
+    /// What the journal holds is written back first, as a start would do it, and the journal closed:
+    /// it must not fill up again what is cut. If files have changed by that, they are judged anew.
     pub fn apply(
         &self,
         done: &mut dyn FnMut(&PartitionRepair, &[PathBuf]),
     ) -> Result<(), RepairError> {
+        let failed = |source| RepairError::Io { path: self.dir.clone(), source };
+        let was_clean = clean_shutdown::read(&*self.fs, &self.dir).map_err(failed)?.is_some();
+        let log_dir = Arc::new(LogDir::new(self.dir.clone()));
+        let journal = Journal::start(&self.fs, &log_dir, was_clean, None);
+        let written = journal.map_err(|error| failed(io::Error::other(error)))?.bytes_written;
+        if written > 0 {
+            let plan::Plan { partitions, files, .. } = plan::plan(&*self.fs, &self.dir)?;
+            return apply::apply(&*self.fs, &self.dir, &partitions, &files, done);
+        }
         apply::apply(&*self.fs, &self.dir, &self.partitions, &self.files, done)
     }
 }

@@ -301,6 +301,22 @@ fn a_damaged_journal_takes_its_directory_offline_with_one_sentence() {
 }
 
 #[test]
+fn a_repair_writes_back_what_the_journal_holds_before_it_judges() {
+    let machine = machine();
+    let (manager, _) = machine.start();
+    let log = settled_logs(&manager, 1).remove(0);
+    drop(ask(&log, 5));
+    run(&log);
+    drop(log);
+    machine.crash(manager);
+    let fs: Arc<dyn Fs> = Arc::new(machine.faulty.clone());
+    let repair = crate::repair::Repair::plan(&fs, Path::new("/a")).unwrap();
+    repair.apply(&mut |_, _| {}).unwrap();
+    drop(repair);
+    assert_eq!(log_of(&machine.start().0, 0).log_end_offset(), 6);
+}
+
+#[test]
 fn flush_ms_counts_acks_1_and_has_its_own_timer() {
     let machine = machine();
     let (manager, _) = machine.start();
