@@ -53,6 +53,8 @@ pub mod meta_properties;
 mod open_files;
 pub mod partition_metadata;
 pub mod producer_state;
+#[cfg(test)]
+mod proofs;
 pub mod random_id;
 pub mod repair;
 pub mod scrub;

@@ -61,6 +61,12 @@ impl MemFs {
         Self::default()
     }
 
+    /// A file system of its own with what readers see in this one, all of it synced.
+    pub fn copy(&self) -> Self {
+        let root = self.root.lock().left(Path::new("/"), &mut |_, times| times.len());
+        Self { root: Arc::new(Mutex::new(root)), clock: self.clock.clone() }
+    }
+
     /// A power cut: only synced bytes under synced names are left.
     pub fn crash(&self) {
         self.cut_power(PowerCut::NothingUnsynced, 0);

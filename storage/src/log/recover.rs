@@ -83,6 +83,12 @@ pub enum OpenLogError {
     Segment(#[from] SegmentError),
     #[error("cannot open {}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
+    /// Only after a clean stop.
+    #[error(
+        "log-start-offset-checkpoint says that {} begins at offset {log_start_offset}, but it ends at offset {end}: correct the line, or remove it to have all of the log",
+        path.display()
+    )]
+    StartBeyondEnd { path: PathBuf, log_start_offset: i64, end: i64 },
     /// Damage in what was durable once.
     #[error(
         "{damage}; everything before offset {durable_end} was durable once, so nothing is cut off: \
@@ -113,6 +119,8 @@ struct Opening<'a> {
     segments: Vec<Arc<Segment>>,
     epochs: LeaderEpochCache,
     epochs_changed: bool,
+    /// Their file is missing or damaged.
+    epochs_lost: bool,
     recovery: LogRecovery,
 }
 
@@ -132,6 +140,7 @@ impl Log {
             segments: Vec::new(),
             epochs: LeaderEpochCache::new(),
             epochs_changed: false,
+            epochs_lost: false,
             recovery: LogRecovery::default(),
         };
         let names = leftovers::settle(&*fs, &path)?;
@@ -140,7 +149,7 @@ impl Log {
             // The last segment will be written to again, whatever it was.
             opening.forget_sums_from(opening.segments.len().saturating_sub(1))?;
         }
-        opening.read_epochs();
+        opening.read_epochs()?;
         let next_offset = opening.next_offset()?;
         opening.epochs_changed |= opening.epochs.truncate_from_end(next_offset);
         let epochs_written = opening.write_epochs()?;
@@ -173,14 +182,21 @@ impl Log {
         if !epochs_written {
             log.recovery_point.fetch_min(open.recovery_point, Ordering::AcqRel);
         }
-        log.start_at(open.log_start_offset)?;
+        log.start_at(open)?;
         log.note_checkpointed();
         Ok((log, recovery))
     }
 
-    /// Sets the start of a log that has just been opened.
-    fn start_at(self: &Arc<Self>, log_start_offset: i64) -> Result<(), OpenLogError> {
+    /// Sets the start of a log that has just been opened. A power cut may have taken back the end
+    /// and not the start; after a clean stop a start beyond the end was not written by us, and
+    /// believing it would delete the log.
+    fn start_at(self: &Arc<Self>, open: &OpenLog) -> Result<(), OpenLogError> {
+        let log_start_offset = open.log_start_offset;
         if log_start_offset > self.log_end_offset() {
+            if open.clean_shutdown {
+                let (path, end) = (open.path.clone(), self.log_end_offset());
+                return Err(OpenLogError::StartBeyondEnd { path, log_start_offset, end });
+            }
             tracing::warn!(
                 log = %self.topic_partition, log_start_offset,
                 log_end_offset = self.log_end_offset(),
@@ -217,24 +233,38 @@ impl Opening<'_> {
         Ok(())
     }
 
-    /// A missing or damaged file is made anew as far as the scanned segments tell.
-    fn read_epochs(&mut self) {
+    /// A missing or damaged file is made anew: the batches are asked then.
+    fn read_epochs(&mut self) -> Result<(), OpenLogError> {
         let path = self.path.join(LEADER_EPOCH_CHECKPOINT);
-        let bytes = match read_file(self.fs, &path, EPOCHS_BYTES_MAX) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-            Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "Cannot read the leader epochs");
-                return;
+        let decoded = match read_file(self.fs, &path, EPOCHS_BYTES_MAX) {
+            Ok(bytes) => LeaderEpochCache::decode(&bytes).map_err(|error| error.to_string()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.epochs_lost = true;
+                return Ok(());
             }
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(error.to_string()),
+            Err(error) => return Err(self.io_error(&path, error)),
         };
-        match LeaderEpochCache::decode(&bytes) {
-            Ok(epochs) => self.epochs = epochs,
-            Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "Leader epochs are damaged");
-                self.epochs_changed = true;
-            }
+        match decoded {
+            Ok(epochs) if self.covers_start(&epochs) => self.epochs = epochs,
+            Ok(_) => self.lose_epochs(&path, "they do not say with which epoch the log begins"),
+            Err(error) => self.lose_epochs(&path, &error),
         }
+        Ok(())
+    }
+
+    fn lose_epochs(&mut self, path: &Path, why: &str) {
+        tracing::warn!(path = %path.display(), why, "Leader epochs are damaged");
+        (self.epochs_lost, self.epochs_changed) = (true, true);
+    }
+
+    fn covers_start(&self, epochs: &LeaderEpochCache) -> bool {
+        let Some((first, entry)) = self.segments.first().zip(epochs.entries().first()) else {
+            return true;
+        };
+        let start = first.base_offset().max(self.open.log_start_offset);
+        let is_empty = self.segments.iter().all(|segment| segment.size() == 0);
+        is_empty || entry.start_offset <= start
     }
 
     /// Forgets the sums of the segments from this one on, before they are changed.
@@ -252,7 +282,7 @@ impl Opening<'_> {
         if self.segments.is_empty() {
             return self.check_end(0).map(|()| 0);
         }
-        if self.open.clean_shutdown {
+        if self.open.clean_shutdown && !self.epochs_lost {
             let Some(last) = self.segments.last() else { return Ok(0) };
             // What was stopped cleanly was durable, all of it.
             let next_offset = last.activate(self.fs).map_err(|error| self.durable(error))?;

@@ -114,14 +114,16 @@ impl Log {
         if all {
             // The active one goes too: a new one takes its place.
             self.roll_locked(&mut writer);
-            // Its name holds the next offset: it must be there before the others go.
-            let made = self.make_active_file(&mut writer);
-            made.and_then(|()| self.fs().sync_dir(&self.path))
-                .map_err(|source| self.retention_error(source))?;
         }
         let segments = Vec::clone(&self.segments.load());
         let (old, kept) = segments.split_at_checked(count).unwrap_or_default();
         let Some(first) = kept.first() else { return Ok(0) };
+        if kept.len() == 1 && !writer.active.has_file() {
+            // Its name holds the next offset: it must be there before the others go.
+            let made = self.make_active_file(&mut writer);
+            made.and_then(|()| self.sync_own_names())
+                .map_err(|source| self.retention_error(source))?;
+        }
         self.move_start(&mut writer, first.base_offset());
         self.segments.store(Arc::new(kept.to_vec()));
         let is_old = |segment: &Arc<Segment>| old.iter().any(|other| Arc::ptr_eq(other, segment));

@@ -6,7 +6,6 @@ mod compaction;
 mod durability;
 mod faults;
 mod handles;
-mod model;
 mod recovery;
 mod retention;
 mod transactions;

@@ -11,6 +11,7 @@ use super::read::with_next_base;
 use super::{Log, Unwritable, Writer, WriterGuard, producers};
 use crate::fs::replace_file;
 use crate::leader_epoch_cache::LEADER_EPOCH_CHECKPOINT;
+use crate::partition_metadata;
 use crate::segment::{Segment, SegmentError};
 
 /// Why a log was not cut.
@@ -163,7 +164,7 @@ impl Log {
         if writer.epochs.truncate_from_end(offset) {
             self.write_epochs_now(writer)?;
         }
-        self.fs().sync_dir(&self.path)
+        self.sync_own_names()
     }
 
     fn remove_all(&self, writer: &mut Writer, old: &[Arc<Segment>]) -> io::Result<()> {
@@ -172,12 +173,18 @@ impl Log {
         }
         // The file's name holds the next offset from now on.
         self.make_active_file(writer)?;
-        self.fs().sync_dir(&self.path)?;
+        self.sync_own_names()?;
         for segment in old {
             self.remove_files(segment)?;
         }
         producers::remove_beyond(self.fs(), &self.path, -1)?;
         self.write_epochs_now(writer)?;
+        self.sync_own_names()
+    }
+
+    /// Names without the id of their topic could be taken for those of a later topic.
+    pub(super) fn sync_own_names(&self) -> io::Result<()> {
+        partition_metadata::sync(self.fs(), &self.path)?;
         self.fs().sync_dir(&self.path)
     }
 

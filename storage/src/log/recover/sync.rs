@@ -6,6 +6,7 @@ use super::{OpenLogError, Opening};
 use crate::fs::{replace_file, replace_file_unsynced};
 use crate::leader_epoch_cache::LEADER_EPOCH_CHECKPOINT;
 use crate::log_dir::is_out_of_space;
+use crate::partition_metadata;
 use crate::segment::Segment;
 
 impl Opening<'_> {
@@ -19,6 +20,9 @@ impl Opening<'_> {
             for segment in recovered {
                 segment.sync_whole(self.fs).map_err(|error| segment.io_error(error))?;
             }
+            // Without it the log could be taken for that of a later topic of the same name.
+            partition_metadata::sync(self.fs, &self.path)
+                .map_err(|error| self.io_error(&self.path, error))?;
             // The names may have been made just before the crash.
             for dir in [Some(&*self.path), self.path.parent()].into_iter().flatten() {
                 self.fs.sync_dir(dir).map_err(|error| self.io_error(dir, error))?;

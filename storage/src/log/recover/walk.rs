@@ -97,7 +97,11 @@ impl Opening<'_> {
         let (epochs, changed) = (&mut self.epochs, &mut self.epochs_changed);
         let recovered =
             segment.recover(self.fs, recovery_point, interval, saved, &mut |header| {
-                *changed |= epochs.assign(header.partition_leader_epoch, header.base_offset);
+                let (epoch, base_offset) = (header.partition_leader_epoch, header.base_offset);
+                // What is known already is not noted again: it would drop the epochs behind it.
+                if epochs.epoch_for_offset(base_offset) != Some(epoch) {
+                    *changed |= epochs.assign(epoch, base_offset);
+                }
             })?;
         Ok(recovered)
     }

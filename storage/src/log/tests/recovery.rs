@@ -328,6 +328,42 @@ fn damaged_snapshots_epochs_and_indexes_are_made_anew() {
 }
 
 #[test]
+fn a_start_beyond_the_end_is_refused_after_a_clean_stop() {
+    let (mut disk, _) = killed();
+    let log = disk.open();
+    let log = disk.restart(log);
+    log.close().unwrap();
+    (disk.log_start_offset, disk.clean) = (50, true);
+    let error = disk.try_open().unwrap_err();
+    assert!(error.to_string().contains("begins at offset 50, but it ends at offset 10"), "{error}");
+    disk.log_start_offset = 0;
+    assert_eq!(batches(&disk.open(), 0).len(), 5);
+}
+
+#[test]
+fn leader_epochs_outlive_a_walk_behind_a_later_epoch() {
+    let (disk, _) = killed();
+    let log = disk.open();
+    log.begin_leader_epoch(9);
+    log.flush().unwrap();
+    let log = disk.open();
+    assert_eq!((log.epoch_for_offset(1), log.epoch_for_offset(9)), (Some(0), Some(4)));
+}
+
+#[test]
+fn lost_leader_epochs_are_read_from_the_batches_after_a_clean_stop_too() {
+    let (mut disk, _) = killed();
+    let log = disk.open();
+    let log = disk.restart(log);
+    log.close().unwrap();
+    disk.clean = true;
+    overwrite(&disk, "/logs/topic-0/leader-epoch-checkpoint", 0, b"?");
+    assert_eq!(disk.open().epoch_for_offset(3), Some(1));
+    disk.mem.remove_file(&Disk::path().join("leader-epoch-checkpoint")).unwrap();
+    assert_eq!(disk.open().epoch_for_offset(3), Some(1));
+}
+
+#[test]
 fn a_log_that_ends_before_its_start_begins_there() {
     let (mut disk, _) = killed();
     disk.log_start_offset = 50;

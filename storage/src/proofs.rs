@@ -1,0 +1,36 @@
+//! The proofs of what the crate promises, on the file system in memory. `docs/PROOFS.md` has every
+//! promise beside the proof that holds it.
+//!
+//! All of them run histories: random steps of several partitions that share a log directory. A
+//! [`world::World`] does each step to a real [`crate::LogManager`] and to the [`truth::Truth`] of
+//! each partition, a list of batches, and compares the two.
+//!
+//! | file | proves |
+//! |---|---|
+//! | `histories.rs` | that logs are lists of batches, whatever happens, stops and crashes included |
+//! | `power_cuts.rs` | that a power cut at any change of the disk loses nothing acknowledged |
+//! | `faults.rs` | that a full or broken disk loses nothing acknowledged, and harms no other disk |
+//! | `bit_flips.rs` | that a flipped bit never gives a reader a wrong record |
+//! | `mutants.rs` | that these proofs fail when a promise is broken |
+//!
+//! | file | helps |
+//! |---|---|
+//! | `prover.rs` | many cases from one seed, on all cores, shrunk when one fails |
+//! | `steps.rs` | the steps, and random ones |
+//! | `world.rs`, `truth.rs` | the log manager and what it must show |
+//! | `machine.rs`, `power.rs` | disks, and a switch that turns them off at a certain change |
+//!
+//! A failure prints its seed and the smallest history. `BARNABAS_PROOFS=long` runs the long forms,
+//! `BARNABAS_PROOFS_SEED` chooses other histories.
+
+mod bit_flips;
+mod faults;
+mod histories;
+mod machine;
+mod mutants;
+mod power;
+mod power_cuts;
+mod prover;
+mod steps;
+mod truth;
+mod world;

@@ -1,0 +1,214 @@
+//! One bit of one file is flipped. The next start refuses it, or a reader's checksum tells, or
+//! `barnabas log verify` does; otherwise it does no harm. A reader never gets a record that was
+//! not written, or at another offset, without one of these.
+
+use std::collections::BTreeMap;
+use std::io::IoSlice;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use parking_lot::Mutex;
+use proptest::prelude::*;
+use protocol_codec::records::split_batches;
+
+use super::machine::Machine;
+use super::power::Power;
+use super::prover::{Cases, example, is_long, prove, report};
+use super::steps::{Step, Weights, steps};
+use super::truth::Truth;
+use super::world::{Partition, World};
+use crate::checkpoint::offsets::LOG_START_CHECKPOINT;
+use crate::fs::{Fs, MemFs, OpenMode, read_file};
+use crate::sealed_sums::{SealedSums, sum_segment};
+use crate::verify::verify;
+use crate::{Log, TopicPartition};
+
+const DIR: &str = "/a";
+
+/// What became of a flip, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    /// All is as before.
+    Harmless,
+    /// The start refused the log or its directory.
+    Refused,
+    /// A reader got an error, or a batch with a wrong checksum.
+    SeenByReaders,
+    SeenByVerify,
+    /// Records were hidden or shown again: Kafka's file of log starts has no checksum.
+    StartMoved,
+    /// A batch behind the recovery point has another leader epoch, which Kafka's CRC leaves out.
+    EpochOfTail,
+}
+
+/// A log directory, and what it must show.
+struct Image {
+    mem: MemFs,
+    truths: Vec<(TopicPartition, Truth)>,
+    files: Vec<PathBuf>,
+    /// Files that the next start walks.
+    tails: Vec<PathBuf>,
+}
+
+/// One directory was stopped cleanly, one was not.
+static IMAGES: LazyLock<[Image; 2]> = LazyLock::new(|| [image(true), image(false)]);
+
+fn image(is_clean: bool) -> Image {
+    let mut world = World::new();
+    let weights = Weights { restart: 0, ..Weights::EVEN };
+    let history = example(&prop::collection::vec(steps(weights, 60), 4), 1).concat();
+    let keeps_all = |step: &&Step| !matches!(step, Step::Delete(_));
+    history.iter().filter(keeps_all).for_each(|step| world.run(step));
+    world.must_go_on();
+    world.run(&Step::DeleteRecords(0, 60));
+    world.run(&Step::Checkpoint);
+    if is_clean {
+        world.stop();
+    } else {
+        world.must_append(0);
+    }
+    let mem = world.machine.mem.copy();
+    write_sums(&mem, &world);
+    let truths = world.partitions.iter().map(|p| (p.name.clone(), p.truth.clone())).collect();
+    let files = files(&mem, Path::new(DIR));
+    let last_segment = |partition: &Partition| {
+        let base = partition.log.segment_offsets().last().copied().unwrap();
+        partition.log.path().join(format!("{base:020}.log"))
+    };
+    let tails = world.partitions.iter().map(last_segment).filter(|_| !is_clean).collect();
+    Image { mem, truths, files, tails }
+}
+
+/// As the broker does it after a segment was sealed.
+fn write_sums(mem: &MemFs, world: &World) {
+    for partition in &world.partitions {
+        let (dir, bases) = (partition.log.path(), partition.log.segment_offsets());
+        let mut sums = SealedSums::default();
+        for base in &bases[..bases.len() - 1] {
+            for (name, sum) in sum_segment(mem, dir, *base).unwrap() {
+                sums.set(name, sum);
+            }
+        }
+        sums.write(mem, dir).unwrap();
+    }
+}
+
+fn files(mem: &MemFs, dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in mem.list(dir).unwrap() {
+        let path = dir.join(&entry.name);
+        if entry.is_dir {
+            found.extend(files(mem, &path));
+        } else if mem.metadata(&path).unwrap().len > 0 {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// What a file is for, by its name.
+fn kind(path: &Path) -> String {
+    let name = path.file_name().unwrap().to_string_lossy();
+    let is_segments = name.starts_with(|first: char| first.is_ascii_digit());
+    name.split_once('.').filter(|_| is_segments).map_or_else(|| name.to_string(), |n| n.1.into())
+}
+
+fn flip(mem: &MemFs, path: &Path, place: u64) {
+    let mut bytes = read_file(mem, path, u64::MAX).unwrap();
+    let bit = place % (bytes.len() as u64 * 8);
+    let at = bit / 8;
+    bytes[at as usize] ^= 1 << (bit % 8);
+    let file = mem.open(path, OpenMode::ReadWrite).unwrap();
+    file.write_at(&[IoSlice::new(&bytes[at as usize..=at as usize])], at).unwrap();
+}
+
+/// Flips the bit, starts, reads everything.
+fn outcome(image: &Image, path: &Path, place: u64) -> Outcome {
+    let mem = image.mem.copy();
+    flip(&mem, path, place);
+    let is_seen = verify(&mem, Path::new(DIR), Default::default(), &mut |_| {})
+        .is_ok_and(|report| !report.is_fine());
+    let machine = Machine::of(mem, &[DIR], &|fs| fs);
+    let Ok((process, report)) = machine.start(Power::default(), 0) else {
+        return Outcome::Refused;
+    };
+    if !report.failed.is_empty() || !report.offline.is_empty() {
+        return Outcome::Refused;
+    }
+    let known = if path.ends_with(LOG_START_CHECKPOINT) {
+        Some(Outcome::StartMoved)
+    } else {
+        image.tails.contains(&path.to_owned()).then_some(Outcome::EpochOfTail)
+    };
+    let mut worst = Outcome::Harmless;
+    for (name, truth) in &image.truths {
+        let log = process.manager.get(name);
+        let found = log.map_or(Outcome::SeenByVerify, |log| look(&log, truth, known));
+        worst = worst.max(found);
+    }
+    assert!(worst != Outcome::SeenByVerify || is_seen, "nobody notices");
+    worst
+}
+
+/// `known` is the harm that nobody can notice in a file.
+fn look(log: &Log, truth: &Truth, known: Option<Outcome>) -> Outcome {
+    if !reads_with_good_checksums(log) {
+        return Outcome::SeenByReaders;
+    }
+    let shows = |truth: &Truth| catch_unwind(AssertUnwindSafe(|| truth.check(log))).is_ok();
+    if shows(truth) {
+        return Outcome::Harmless;
+    }
+    let is_known = log.log_end_offset() == truth.end
+        && match known {
+            Some(Outcome::StartMoved) => truth.is_what_readers_get(log),
+            Some(Outcome::EpochOfTail) => truth.is_right_but_for_epochs(log),
+            _ => false,
+        };
+    known.filter(|_| is_known).unwrap_or(Outcome::SeenByVerify)
+}
+
+fn reads_with_good_checksums(log: &Log) -> bool {
+    let Ok(read) = log.read(log.log_start_offset(), usize::MAX, log.visible_end(), true) else {
+        return false;
+    };
+    let Ok(bytes) = read.to_bytes() else { return false };
+    split_batches(bytes)
+        .all(|batch| batch.is_ok_and(|batch| batch.view().verify_checksum().is_ok()))
+}
+
+#[test]
+fn a_flipped_bit_never_gives_a_reader_a_wrong_record() {
+    let cases = Cases { short: 10_000, long: 500_000 };
+    let counts: Mutex<BTreeMap<(String, Outcome), u32>> = Mutex::default();
+    let strategy = || (0..IMAGES.len(), any::<prop::sample::Index>(), any::<u64>());
+    prove("bit flips", cases, strategy, |(image, file, place)| {
+        let image = &IMAGES[image];
+        let path = file.get(&image.files);
+        let outcome = catch_unwind(AssertUnwindSafe(|| outcome(image, path, place)));
+        let outcome = outcome.unwrap_or_else(|_| panic!("bit {place} of {}", path.display()));
+        *counts.lock().entry((kind(path), outcome)).or_default() += 1;
+    });
+    let counts = counts.into_inner();
+    for wanted in [
+        "log",
+        "index",
+        "timeindex",
+        "txnindex",
+        "snapshot",
+        "leader-epoch-checkpoint",
+        "partition.metadata",
+        "meta.properties",
+        "recovery-point-offset-checkpoint",
+        "log-start-offset-checkpoint",
+        "replication-offset-checkpoint",
+        ".kafka_cleanshutdown",
+        "barnabas-sealed",
+    ] {
+        assert!(counts.keys().any(|(kind, _)| kind == wanted), "no {wanted} was flipped");
+    }
+    if is_long() {
+        counts.iter().for_each(|((kind, outcome), n)| report(&format!("{kind}: {outcome:?} {n}")));
+    }
+}

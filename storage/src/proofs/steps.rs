@@ -1,0 +1,120 @@
+//! What can happen to a node's logs, and random sequences of it.
+
+use proptest::prelude::*;
+use proptest::strategy::Union;
+
+/// Partitions of a world.
+pub(super) const PARTITIONS: usize = 3;
+
+/// What is appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Plain,
+    Idempotent,
+    Transactional,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    Append {
+        partition: usize,
+        kind: Kind,
+        records: usize,
+        all: bool,
+        timestamp: i64,
+    },
+    EndTransaction {
+        partition: usize,
+        committed: bool,
+        all: bool,
+    },
+    /// The idempotent producer sends its last batch again.
+    Repeat(usize),
+    /// A new leader epoch.
+    Lead(usize),
+    /// Everything that is queued gets to the disk.
+    Sync,
+    Roll(usize),
+    /// To this share of the log, in percent.
+    Truncate(usize, i64),
+    DeleteRecords(usize, i64),
+    /// Of what is more than this many bytes.
+    Retention(usize, i64),
+    /// The partition's topic is deleted and made again.
+    Delete(usize),
+    /// Time goes by, and regular work is done.
+    Tick(i64),
+    Checkpoint,
+    /// The process stops, and starts again.
+    Restart,
+    /// `kill -9`, and a start.
+    Kill,
+}
+
+/// The relative frequency of some steps.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Weights {
+    pub(super) checkpoint: u32,
+    pub(super) restart: u32,
+    pub(super) cut_log: u32,
+    /// None where a step may be cut short: whoever truncates must lower the checkpoint of the
+    /// recovery point first, and nobody does either yet.
+    pub(super) truncate: u32,
+}
+
+impl Weights {
+    pub(super) const EVEN: Self = Self { checkpoint: 2, restart: 1, cut_log: 1, truncate: 0 };
+}
+
+fn append() -> impl Strategy<Value = Step> {
+    let kind = prop_oneof![
+        3 => Just(Kind::Plain),
+        2 => Just(Kind::Idempotent),
+        2 => Just(Kind::Transactional),
+    ];
+    (0..PARTITIONS, kind, 1..4_usize, any::<bool>(), 0..1000_i64).prop_map(
+        |(partition, kind, records, all, timestamp)| Step::Append {
+            partition,
+            kind,
+            records,
+            all,
+            timestamp,
+        },
+    )
+}
+
+fn end_transaction() -> impl Strategy<Value = Step> {
+    (0..PARTITIONS, any::<bool>(), any::<bool>())
+        .prop_map(|(partition, committed, all)| Step::EndTransaction { partition, committed, all })
+}
+
+fn step(weights: Weights) -> impl Strategy<Value = Step> {
+    let partition = || 0..PARTITIONS;
+    let cut_log = prop_oneof![
+        (partition(), 0..=110_i64).prop_map(|(p, share)| Step::DeleteRecords(p, share)),
+        (partition(), 200..1500_i64).prop_map(|(p, bytes)| Step::Retention(p, bytes)),
+    ];
+    let truncate = (partition(), 0..=110_i64).prop_map(|(p, share)| Step::Truncate(p, share));
+    let weighed = [
+        (16, append().boxed()),
+        (3, end_transaction().boxed()),
+        (2, partition().prop_map(Step::Repeat).boxed()),
+        (1, partition().prop_map(Step::Lead).boxed()),
+        (5, Just(Step::Sync).boxed()),
+        (2, partition().prop_map(Step::Roll).boxed()),
+        (2 * weights.cut_log, cut_log.boxed()),
+        (weights.truncate, truncate.boxed()),
+        (1, partition().prop_map(Step::Delete).boxed()),
+        (1, (1..8_000_i64).prop_map(Step::Tick).boxed()),
+        (weights.checkpoint, Just(Step::Checkpoint).boxed()),
+        (weights.restart, Just(Step::Restart).boxed()),
+        (weights.restart, Just(Step::Kill).boxed()),
+    ];
+    let wanted = weighed.into_iter().filter(|(weight, _)| *weight > 0).collect();
+    Union::new_weighted(wanted)
+}
+
+/// Histories of up to `max` steps.
+pub(super) fn steps(weights: Weights, max: usize) -> impl Strategy<Value = Vec<Step>> {
+    prop::collection::vec(step(weights), 1..max)
+}
