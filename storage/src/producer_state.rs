@@ -283,6 +283,13 @@ impl ProducerStateManager {
         })
     }
 
+    /// Takes over from an earlier state which transactions have a marker before `end` that readers
+    /// may not see yet.
+    pub fn take_over_unreplicated(&mut self, earlier: &Self, end: i64) {
+        let kept = earlier.unreplicated.iter().filter(|(_, marker)| **marker < end);
+        self.unreplicated.extend(kept.map(|(first, marker)| (*first, *marker)));
+    }
+
     /// Readers may see everything before `high_watermark` now.
     pub fn on_high_watermark(&mut self, high_watermark: i64) {
         if !self.unreplicated.is_empty() {

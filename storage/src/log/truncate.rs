@@ -160,7 +160,10 @@ impl Log {
         let (fs, dir) = (self.fs(), &self.path);
         // Producers are not expired here: that needs the time, and has its own call.
         let loaded = producers::load(fs, dir, snapshots, &segments, offset, 0, i64::MAX);
-        writer.producers = loaded.map_err(io::Error::other)?;
+        let mut producers = loaded.map_err(io::Error::other)?;
+        // A snapshot does not know of markers that readers do not see yet.
+        producers.take_over_unreplicated(&writer.producers, offset);
+        writer.producers = producers;
         if writer.epochs.truncate_from_end(offset) {
             self.write_epochs_now(writer)?;
         }

@@ -210,6 +210,24 @@ fn a_transaction_whose_marker_is_cut_off_is_open_again() {
 }
 
 #[test]
+fn a_marker_that_is_not_seen_yet_stays_so_when_what_follows_it_is_cut() {
+    let disk = Disk::new();
+    let log = disk.create();
+    append(&log, &batch(2, 0));
+    append(&log, &data(1, 0, 2));
+    log.flush().unwrap();
+    end(&log, 1, false, RequiredAcks::All);
+    // Its snapshot knows the producer, and nothing of the marker.
+    log.roll().unwrap();
+    append(&log, &batch(5, 0));
+    append(&log, &batch(5, 0));
+    log.truncate_to(10).unwrap();
+    assert_eq!((log.visible_end(), log.last_stable_offset()), (4, 2));
+    log.flush().unwrap();
+    assert_eq!((log.visible_end(), log.last_stable_offset()), (10, 10));
+}
+
+#[test]
 fn the_index_goes_with_its_segment() {
     let disk = Disk::with(|config| config.file_delete_delay_ms = 0);
     let log = disk.create();
