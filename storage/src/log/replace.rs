@@ -89,12 +89,19 @@ impl Log {
     pub(crate) fn facts(&self, now_ms: i64) -> Result<LogFacts, SegmentError> {
         let config = self.config.load();
         let segments = self.segments.load();
+        // A sync that was overtaken by a roll moves the recovery point to the end of a segment whose
+        // indexes are still to be written, by its name.
+        let unsealed = {
+            let writer = self.writer.lock();
+            let segments = writer.unsynced.iter().chain(&writer.unsealed);
+            segments.map(|segment| segment.base_offset()).min()
+        };
         let mut facts = LogFacts {
             segments: Vec::with_capacity(segments.len()),
             log_start_offset: self.log_start_offset(),
             log_end_offset: self.log_end_offset(),
             last_stable_offset: self.last_stable_offset(),
-            recovery_point: self.recovery_point(),
+            recovery_point: unsealed.unwrap_or(i64::MAX).min(self.recovery_point()),
             checkpoint: self.clean_point(),
             min_compaction_lag_ms: config.min_compaction_lag_ms,
             max_compaction_lag_ms: config.max_compaction_lag_ms,
@@ -170,7 +177,12 @@ impl Log {
         old: &[Arc<Segment>],
         cleaned: &CleanedSegment,
     ) -> Result<Replaced, ReplaceError> {
-        drop(self.lock_to_write()?);
+        let writer = self.lock_to_write()?;
+        let is_old = |segment: &Arc<Segment>| old.iter().any(|other| Arc::ptr_eq(other, segment));
+        if writer.unsynced.iter().chain(&writer.unsealed).any(is_old) {
+            return Ok(Replaced::RowHasChanged);
+        }
+        drop(writer);
         let Some(place) = self.place_of(old) else { return Ok(Replaced::RowHasChanged) };
         let row = self.segments.load_full();
         for (number, segment) in old.iter().enumerate() {

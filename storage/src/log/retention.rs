@@ -237,7 +237,10 @@ impl Log {
         let due: Vec<DeletedFiles> =
             self.deleted_files.lock().extract_if(.., |files| files.due_ms <= now_ms).collect();
         for path in due.into_iter().flat_map(|files| files.paths) {
-            if let Err(error) = self.fs().remove_file(&path) {
+            // A segment that compaction replaces again leaves files of the same names.
+            if let Err(error) = self.fs().remove_file(&path)
+                && error.kind() != io::ErrorKind::NotFound
+            {
                 tracing::warn!(path = %path.display(), %error, "Cannot remove a deleted file");
             }
         }

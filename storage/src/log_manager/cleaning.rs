@@ -157,7 +157,8 @@ impl LogManager {
         self.dirs.iter().enumerate().find(|(_, dir)| dir.log_dir().path() == path)
     }
 
-    /// Cleans the dirtiest log that is due, if there is one. Returns whether there was one.
+    /// Cleans the dirtiest log that is due, if there is one. Returns whether one was cleaned: after
+    /// a failure, too, a thread waits.
     pub(crate) fn clean_dirtiest(
         &self,
         thread: usize,
@@ -170,6 +171,7 @@ impl LogManager {
         let done = catch_unwind(AssertUnwindSafe(|| self.clean(&chosen, now_ms, stop, clock)));
         let took_ms = clock.monotonic_ms().saturating_sub(begun_ms);
         let log = &chosen.log;
+        let is_done = matches!(done, Ok(Ok(_)));
         match done {
             Ok(Ok(stats)) => {
                 self.note_clean(log, stats.end_offset);
@@ -181,7 +183,7 @@ impl LogManager {
             Err(_) => self.mark_uncleanable(log, "a panic while it was cleaned"),
         }
         self.cleaners.state.lock().in_progress.remove(log.topic_partition());
-        true
+        is_done
     }
 
     /// Cleans one log in the calling thread, whether it is due or not: for tests and measurements.

@@ -272,6 +272,27 @@ fn what_is_open_young_or_not_on_the_disk_is_left_alone() {
 }
 
 #[test]
+fn a_segment_whose_indexes_are_still_to_be_written_is_left_alone() {
+    let disk = disk();
+    let log = disk.create();
+    fill(&log);
+    let base = log.segment_offsets().last().copied().unwrap();
+    // The sync came before the roll: the recovery point is where the rolled segment ends.
+    log.roll().unwrap();
+    assert_eq!(log.recovery_point(), log.log_end_offset());
+    let end = |log: &Log| cleanable(&log.facts(2000).unwrap(), 2000).first_uncleanable_offset;
+    assert_eq!(end(&log), base);
+    log.flush().unwrap();
+    assert_eq!(end(&log), log.log_end_offset());
+    clean(&log, 2000);
+    // Nothing writes the old indexes over the new ones later.
+    let after = committed(&log);
+    put(&log, BatchBuilder::new(), &[("x", None)]);
+    log.flush().unwrap();
+    assert_eq!(committed(&log)[..after.len()], after);
+}
+
+#[test]
 fn truncation_and_retention_stop_a_cleaning_without_harm() {
     let disk = disk();
     let log = disk.create();
