@@ -20,8 +20,8 @@
 //! | `world.rs`, `truth.rs` | the log manager and what it must show |
 //! | `machine.rs`, `power.rs` | disks, and a switch that turns them off at a certain change |
 //!
-//! A failure prints its seed and the smallest history. `BARNABAS_PROOFS=long` runs the long forms,
-//! `BARNABAS_PROOFS_SEED` chooses other histories.
+//! A failure prints its seed and the smallest history. `BARNABAS_LONG=1` runs the long forms,
+//! `BARNABAS_SEED` chooses other histories.
 
 mod bit_flips;
 mod faults;

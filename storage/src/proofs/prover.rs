@@ -17,7 +17,7 @@ pub(super) struct Cases {
 
 /// Whether the long forms are asked for.
 pub(super) fn is_long() -> bool {
-    env::var_os("BARNABAS_PROOFS").is_some_and(|form| form == "long")
+    env::var_os("BARNABAS_LONG").is_some()
 }
 
 impl Cases {
@@ -28,7 +28,7 @@ impl Cases {
 
 /// The short form looks at the same cases every time, the long one at others.
 pub(super) fn seed() -> u64 {
-    let chosen = env::var("BARNABAS_PROOFS_SEED").ok().and_then(|seed| seed.parse().ok());
+    let chosen = env::var("BARNABAS_SEED").ok().and_then(|seed| seed.parse().ok());
     let of_the_day = || {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         since.map_or(0, |since| since.as_nanos() as u64)
@@ -67,7 +67,7 @@ pub(super) fn try_to_prove<S: Strategy>(
         threads.into_iter().filter_map(|thread| thread.join().unwrap().err()).collect()
     });
     if let Some(failure) = failures.first() {
-        return Err(format!("{name} (BARNABAS_PROOFS_SEED={seed}): {failure}"));
+        return Err(format!("{name} (BARNABAS_SEED={seed}): {failure}"));
     }
     report(&format!("{name}: {count} cases of seed {seed} in {:.0?}", began.elapsed()));
     Ok(())
