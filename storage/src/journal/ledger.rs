@@ -220,7 +220,8 @@ impl Ledger {
         let known = self.partitions.get(&key)?;
         let end = end.unwrap_or(known.durable_end);
         let is_held = known.held >= self.recorded_tail;
-        (is_held || known.mentioned > 0 && known.durable_end > end).then_some(end)
+        // What no frame says yet the next one would.
+        (is_held || known.durable_end > end).then_some(end)
     }
 
     /// No frame counts any more; nobody is in debt. What is known goes into the next frames.

@@ -21,7 +21,8 @@ impl Log {
             return Ok(());
         }
         match self.settle_file(journal, key)? {
-            Some((end, cuts)) => self.tidy(end, cuts),
+            // The file may hold more: of that nobody was told that it is durable.
+            Some((end, cuts)) => self.tidy(end.min(self.durable_end()), cuts),
             // A segment was rolled: the sync that this has asked for has more to do.
             None => {
                 self.flush()?;
