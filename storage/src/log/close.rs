@@ -92,6 +92,12 @@ impl Log {
         self.recovery_point.store(writer.next_offset, Ordering::Release);
     }
 
+    /// The log has files, but neither their directory's name nor `partition.metadata` is synced.
+    pub(crate) fn is_name_unsynced(&self) -> bool {
+        let writer = self.lock_writer();
+        writer.dir_unsynced && self.is_on_disk(&writer)
+    }
+
     /// Takes no more appends and forgets the disk: the partition is being deleted. Those who wait
     /// are told.
     pub fn mark_deleted(self: &Arc<Self>) {

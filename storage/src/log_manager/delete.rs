@@ -43,6 +43,7 @@ impl LogManager {
     /// `file.delete.delay.ms` after `now_ms`. Returns whether there was one.
     pub fn delete(&self, partition: &TopicPartition, now_ms: i64) -> Result<bool, DeleteLogError> {
         self.stop_log(partition);
+        let is_unsynced = self.get(partition).is_some_and(|log| log.is_name_unsynced());
         let mut logs = self.logs.write();
         let delay_ms = match logs.by_partition.get(partition) {
             Some(entry) => entry.log.config().file_delete_delay_ms,
@@ -58,6 +59,10 @@ impl LogManager {
             tracing::info!(%partition, path = %path.display(), "Log is deleted, its files will be removed");
             let due_ms = now_ms.saturating_add(delay_ms);
             dir.removals.lock().push(PendingRemoval { path, due_ms });
+            drop(logs);
+            if is_unsynced {
+                dir.sync_names();
+            }
         }
         Ok(true)
     }
@@ -129,6 +134,15 @@ struct Taken {
 }
 
 impl ManagedDir {
+    /// Before the name of a folder is used again whose `partition.metadata` was never synced: were
+    /// it there again after a power cut, nothing would tell that it is another topic's.
+    fn sync_names(&self) {
+        let path = self.log_dir().path();
+        if let Err(error) = self.fs().sync_dir(path) {
+            self.log_dir().take_offline(&format!("cannot sync {}: {error}", path.display()));
+        }
+    }
+
     /// Renames a partition's folder within this directory. `None` if it was never made.
     fn rename(
         &self,
