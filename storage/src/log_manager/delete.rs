@@ -43,7 +43,8 @@ impl LogManager {
     /// `file.delete.delay.ms` after `now_ms`. Returns whether there was one.
     pub fn delete(&self, partition: &TopicPartition, now_ms: i64) -> Result<bool, DeleteLogError> {
         self.stop_log(partition);
-        let is_unsynced = self.get(partition).is_some_and(|log| log.is_name_unsynced());
+        let is_unsynced = self.topic_id(partition).is_none()
+            || self.get(partition).is_some_and(|log| log.is_name_unsynced());
         let mut logs = self.logs.write();
         let delay_ms = match logs.by_partition.get(partition) {
             Some(entry) => entry.log.config().file_delete_delay_ms,
@@ -134,7 +135,7 @@ struct Taken {
 }
 
 impl ManagedDir {
-    /// Before the name of a folder is used again whose `partition.metadata` was never synced: were
+    /// Before the name of a folder is used again whose `partition.metadata` may not be there: were
     /// it there again after a power cut, nothing would tell that it is another topic's.
     fn sync_names(&self) {
         let path = self.log_dir().path();

@@ -23,7 +23,7 @@ fn produce(node: &Node, first: usize, count: usize) {
         .create()
         .expect("the producer's configuration is valid");
     for number in first..first + count {
-        let value = format!("record-{number}");
+        let value = format!("record-{number:02}");
         let record = BaseRecord::<(), _>::to(TOPIC).partition(0).payload(&value);
         producer.send(record).expect("there is room in the queue");
         producer.flush(PATIENCE).expect("an acknowledgement");
@@ -57,7 +57,7 @@ fn consume(node: &Node) -> Vec<String> {
 }
 
 fn records(count: usize) -> Vec<String> {
-    (0..count).map(|number| format!("record-{number}")).collect()
+    (0..count).map(|number| format!("record-{number:02}")).collect()
 }
 
 fn log(node: &Node) -> PathBuf {
