@@ -192,11 +192,6 @@ fn writes_without_their_ends_are_caught() {
 }
 
 #[test]
-fn checkpoints_without_their_ends_are_caught() {
-    must_be_caught(Lie::DropsTheEndOfWrites("checkpoint"));
-}
-
-#[test]
 fn writes_at_wrong_places_are_caught() {
     must_be_caught(Lie::WritesAtWrongPlaces);
 }
@@ -214,11 +209,6 @@ fn segments_that_are_not_removed_are_caught() {
 #[test]
 fn a_clean_shutdown_marker_that_stays_is_caught() {
     must_be_caught(Lie::RemovesNothing("cleanshutdown"));
-}
-
-#[test]
-fn checkpoints_that_are_not_replaced_are_caught() {
-    must_be_caught(Lie::RenamesNothing("checkpoint"));
 }
 
 #[test]

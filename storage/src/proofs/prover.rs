@@ -66,8 +66,8 @@ pub(super) fn try_to_prove<S: Strategy>(
         let threads: Vec<_> = (0..workers).map(|w| scope.spawn(move || work(w))).collect();
         threads.into_iter().filter_map(|thread| thread.join().unwrap().err()).collect()
     });
-    if let Some(failure) = failures.first() {
-        return Err(format!("{name} (BARNABAS_SEED={seed}): {failure}"));
+    if !failures.is_empty() {
+        return Err(format!("{name} (BARNABAS_SEED={seed}): {}", failures.join("\n")));
     }
     report(&format!("{name}: {count} cases of seed {seed} in {:.0?}", began.elapsed()));
     Ok(())

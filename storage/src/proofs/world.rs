@@ -286,6 +286,11 @@ impl World {
 
     fn delete(&mut self, at: usize) {
         let name = self.partitions[at].name.clone();
+        // The folder of a topic that is deleted while its directory is offline stays, and may be
+        // taken for that of a new topic of the same name if a power cut then takes its topic id.
+        if self.partitions[at].log.dir().is_offline() {
+            return;
+        }
         let deleted = self.process.manager.delete(&name, self.now_ms);
         let deleted = self.tolerate(at, deleted);
         let topic_id = self.new_topic_id();
