@@ -38,6 +38,7 @@ pub mod clean_shutdown;
 mod cleaner;
 pub mod data_dirs;
 pub mod dir_lock;
+mod fields;
 pub mod fs;
 mod index;
 pub mod info;

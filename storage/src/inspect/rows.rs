@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use super::WindowReader;
+use crate::fields::Fields;
 use crate::fs::Fs;
 
 /// Which index a file is.
@@ -106,21 +107,9 @@ impl Rows {
     }
 }
 
-struct Fields<'a>(&'a [u8]);
-
 impl Fields<'_> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (field, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*field)
-    }
-
     fn u32(&mut self) -> Option<u32> {
         self.take().map(u32::from_be_bytes)
-    }
-
-    fn i64(&mut self) -> Option<i64> {
-        self.take().map(i64::from_be_bytes)
     }
 
     /// An offset that is kept relative to the segment's base offset, as a signed number.

@@ -13,6 +13,7 @@ use protocol_codec::records::header::crc32c;
 use thiserror::Error;
 
 use super::{BatchMetadata, ProducerStateEntry, ProducerStateManager};
+use crate::fields::Fields;
 
 const VERSION: i16 = 1;
 const CRC_END: usize = 6;
@@ -109,14 +110,4 @@ fn decode_entry(fields: &mut Fields<'_>) -> Option<ProducerStateEntry> {
         (txn_first_offset >= 0).then_some(txn_first_offset),
         last_batch,
     ))
-}
-
-struct Fields<'a>(&'a [u8]);
-
-impl Fields<'_> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (field, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*field)
-    }
 }

@@ -16,6 +16,7 @@
 use protocol_codec::records::crc32c;
 
 use super::{Indexes, Segment, TimestampOffset};
+use crate::fields::Fields;
 use crate::index::offset::OffsetEntry;
 use crate::index::time::TimeEntry;
 use crate::index::{Index, IndexEntry};
@@ -113,18 +114,4 @@ impl Saved {
 
 fn decode_all<E: IndexEntry>(bytes: &[u8]) -> Vec<E> {
     bytes.chunks_exact(E::BYTES).map(E::decode).collect()
-}
-
-struct Fields<'a>(&'a [u8]);
-
-impl Fields<'_> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (field, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*field)
-    }
-
-    fn i64(&mut self) -> Option<i64> {
-        self.take().map(i64::from_be_bytes)
-    }
 }
