@@ -25,6 +25,7 @@ mod load;
 pub mod log;
 pub mod machine;
 pub(crate) mod offsets;
+mod owned;
 pub mod partition;
 pub mod record;
 mod shard;

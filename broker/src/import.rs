@@ -176,7 +176,7 @@ pub fn plan(fs: &dyn Fs, source: &Source) -> Result<Plan, Obstacles> {
         cluster_id: cluster_id.clone(),
         node_id,
         end_offset: log.end_offset,
-        dirs: directories.partitions_per_dir(&found),
+        dirs: found.partitions_per_dir(&directories),
         counts: report::Counts::of(&image),
         coordinators,
         features_left_out: taken.features_left_out,

@@ -21,6 +21,7 @@ use super::load::load;
 use super::log::{OffsetsLog, ReplayError};
 use super::machine::Machine;
 use super::shard::{NEVER, Reply, Shard, ShardAt, ShardOwner};
+use super::view::GroupView;
 use super::{GroupConfig, partition_for};
 
 /// How long a partition that could not be loaded is left alone.
@@ -136,6 +137,13 @@ impl GroupCoordinator {
         }
         for shard in self.shared.active_shards() {
             shard.tell(self.shared.now(), Event::TopicsDeleted(topics.to_vec()));
+        }
+    }
+
+    /// Shows `visit` every group that this broker coordinates.
+    pub fn visit(&self, mut visit: impl FnMut(GroupView<'_>)) {
+        for shard in self.shared.active_shards() {
+            shard.visit(&mut visit);
         }
     }
 

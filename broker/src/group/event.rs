@@ -5,7 +5,6 @@
 //! answered exactly once, by the event that brought it or by a later one: a JoinGroup waits for
 //! the others to join, a SyncGroup for the leader's assignment.
 
-use bytes::Bytes;
 use protocol_codec::messages::{
     delete_groups, describe_groups, heartbeat, join_group, leave_group, list_groups, offset_commit,
     offset_delete, offset_fetch, sync_group,
@@ -103,14 +102,4 @@ impl Outcome {
     pub fn reply(&mut self, token: Token, answer: Answer) {
         self.replies.push((token, answer));
     }
-}
-
-/// A copy that does not keep the whole request frame alive: for what outlives its request.
-pub(super) fn owned_str(text: &StrBytes) -> StrBytes {
-    StrBytes::from(&**text)
-}
-
-/// As [`owned_str`], for bytes.
-pub(super) fn owned_bytes(bytes: &Bytes) -> Bytes {
-    Bytes::copy_from_slice(bytes)
 }

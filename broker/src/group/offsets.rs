@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use protocol_codec::coordinator_records::consumer_offsets::OffsetCommitValue;
 use protocol_codec::{StrBytes, Uuid};
 
-use super::event::owned_str;
+use super::owned::owned_str;
 
 /// "No offset" in answers.
 pub(super) const INVALID_OFFSET: i64 = -1;

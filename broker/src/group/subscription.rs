@@ -9,23 +9,13 @@ use bytes::Bytes;
 use protocol_codec::StrBytes;
 use protocol_codec::data::{ConsumerProtocolSubscription, decode_with_version};
 
-use super::classic::group::ClassicGroup;
-use super::event::owned_str;
+use super::owned::owned_str;
 
-/// The topics of all members; `None` if the group is not a consumer group, has no generation yet,
-/// or has a member whose subscription cannot be read.
-pub(super) fn subscribed_topics(group: &ClassicGroup) -> Option<BTreeSet<StrBytes>> {
-    if !group.uses_consumer_protocol() {
-        return None;
-    }
+/// The topics of these subscriptions; `None` if one of them cannot be read.
+pub(super) fn topics_of(subscriptions: impl Iterator<Item = Bytes>) -> Option<BTreeSet<StrBytes>> {
     let mut topics = BTreeSet::new();
-    if group.members.is_empty() {
-        return Some(topics);
-    }
-    let protocol = group.protocol.as_ref()?;
-    for member in group.members.values() {
-        let subscription = read_subscription(member.metadata(protocol))?;
-        topics.extend(subscription.topics.iter().map(owned_str));
+    for metadata in subscriptions {
+        topics.extend(read_subscription(metadata)?.topics.iter().map(owned_str));
     }
     Some(topics)
 }

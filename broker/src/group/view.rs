@@ -2,7 +2,6 @@
 
 use super::classic::group::ClassicGroup;
 use super::classic::state::GroupState;
-use super::coordinator::GroupCoordinator;
 use super::offsets::GroupOffsets;
 
 /// The states that a group can be in, by the names that clients see.
@@ -44,14 +43,5 @@ impl<'a> GroupView<'a> {
             let offsets = partitions.iter().map(|(index, committed)| (*index, committed.offset));
             (&**topic, offsets)
         })
-    }
-}
-
-impl GroupCoordinator {
-    /// Shows `visit` every group that this broker coordinates.
-    pub fn visit(&self, mut visit: impl FnMut(GroupView<'_>)) {
-        for shard in self.shared.active_shards() {
-            shard.visit(&mut visit);
-        }
     }
 }

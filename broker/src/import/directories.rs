@@ -9,7 +9,6 @@ use storage::dir_lock::{DirLock, LOCK_FILE, LockError};
 use storage::fs::Fs;
 use storage::meta_properties::{MetaProperties, MetaPropertiesError};
 
-use super::partitions::Found;
 use super::{Obstacles, Source, shown};
 
 const META_PROPERTIES: &str = storage::meta_properties::META_PROPERTIES_FILE;
@@ -88,12 +87,6 @@ impl Directories {
             self.locks.push(DirLock::acquire(fs, &dir).map_err(|error| held(&error))?);
         }
         Ok(())
-    }
-
-    /// Each log directory with the number of partitions in it.
-    pub(super) fn partitions_per_dir(&self, found: &Found) -> Vec<(PathBuf, usize)> {
-        let count = |dir: &LogDir| found.folders.iter().filter(|f| f.directory == dir.id).count();
-        self.log_dirs.iter().map(|dir| (dir.path.clone(), count(dir))).collect()
     }
 }
 

@@ -12,7 +12,7 @@ use storage::TopicPartition;
 use storage::fs::Fs;
 use storage::survey::{FoundPartition, open_transactions, survey};
 
-use super::directories::Directories;
+use super::directories::{Directories, LogDir};
 use super::{Obstacles, shown};
 
 /// The partitions that are there.
@@ -21,6 +21,14 @@ pub(super) struct Found {
     pub(super) folders: Vec<Folder>,
     /// Folders that no topic knows of.
     pub(super) strays: Vec<PathBuf>,
+}
+
+impl Found {
+    /// Each log directory with the number of partitions in it.
+    pub(super) fn partitions_per_dir(&self, directories: &Directories) -> Vec<(PathBuf, usize)> {
+        let count = |dir: &LogDir| self.folders.iter().filter(|f| f.directory == dir.id).count();
+        directories.log_dirs.iter().map(|dir| (dir.path.clone(), count(dir))).collect()
+    }
 }
 
 #[derive(Debug)]

@@ -17,8 +17,9 @@ use protocol_codec::messages::join_group;
 
 use super::member::Member;
 use super::state::GroupState;
-use crate::group::event::{Now, owned_str};
-use crate::group::subscription::subscribed_topics;
+use crate::group::event::Now;
+use crate::group::owned::owned_str;
+use crate::group::subscription;
 
 /// The protocol type of the Java consumer and of everything that behaves like it.
 pub(crate) const CONSUMER_PROTOCOL_TYPE: &str = "consumer";
@@ -208,8 +209,21 @@ impl ClassicGroup {
             GroupState::CompletingRebalance
         };
         self.transition_to(next, now);
-        self.subscribed_topics = subscribed_topics(self);
+        self.subscribed_topics = self.read_subscriptions();
         self.pending_sync.clear();
+    }
+
+    /// The topics of all members; `None` if the group is not a consumer group, has no generation
+    /// yet, or has a member whose subscription cannot be read.
+    fn read_subscriptions(&self) -> Option<BTreeSet<StrBytes>> {
+        if !self.uses_consumer_protocol() {
+            return None;
+        }
+        if self.members.is_empty() {
+            return Some(BTreeSet::new());
+        }
+        let protocol = self.protocol.as_ref()?;
+        subscription::topics_of(self.members.values().map(|member| member.metadata(protocol)))
     }
 
     /// Whether the group reads this topic now, as far as it is known: a consumer group whose
@@ -288,7 +302,7 @@ impl ClassicGroup {
         }
         self.pending_sync.retain(|id| self.members.contains_key(id));
         self.pending_join.retain(|id| !self.members.contains_key(id));
-        self.subscribed_topics = subscribed_topics(self);
+        self.subscribed_topics = self.read_subscriptions();
     }
 
     /// Panics if an invariant does not hold; called after every event in debug builds.

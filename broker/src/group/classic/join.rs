@@ -8,12 +8,13 @@ use protocol_codec::{ErrorCode, StrBytes};
 use tracing::debug;
 
 use super::group::ClassicGroup;
-use super::member::Member;
+use super::member::{Member, client_reason};
 use super::rebalance::{current_generation, prepare_or_complete};
 use super::state::GroupState;
 use super::static_members;
 use crate::group::context::Context;
 use crate::group::event::{Client, Join, Token};
+use crate::group::owned::owned_str;
 
 /// A new member whose JoinGroup waits cannot send heartbeats: it is given up on after this time,
 /// so that clients which retry without end do not fill the group. One that lives joins again.
@@ -83,7 +84,7 @@ fn join_known(ctx: &mut Context<'_>, group: &mut ClassicGroup, token: Token, joi
     let request = &join.request;
     let member_id = &request.member_id;
     if request.group_instance_id.is_none() && group.pending_join.contains(member_id) {
-        let member_id = crate::group::event::owned_str(member_id);
+        let member_id = owned_str(member_id);
         return add_member(ctx, group, token, join, member_id);
     }
     let member = match static_members::validate(group, member_id, &request.group_instance_id) {
@@ -151,17 +152,5 @@ fn rejoin(
 pub(crate) fn set_awaiting_join(ctx: &mut Context<'_>, member: &mut Member, token: Token) {
     if let Some(old) = member.awaiting_join.replace(token) {
         ctx.reply_join_error(old, &member.id, ErrorCode::RebalanceInProgress);
-    }
-}
-
-/// The client's own words, shortened: they go to the log.
-pub(crate) fn client_reason(request: &join_group::Request) -> String {
-    const REASON_CHARS_MAX: usize = 255;
-    match request.reason.as_deref() {
-        None | Some("") => "client reason: not provided".to_owned(),
-        Some(reason) => {
-            let short: String = reason.chars().take(REASON_CHARS_MAX).collect();
-            format!("client reason: {}", short.escape_debug())
-        }
     }
 }

@@ -8,7 +8,8 @@ use protocol_codec::StrBytes;
 use protocol_codec::coordinator_records::consumer_offsets::group_metadata::MemberMetadata;
 use protocol_codec::messages::{describe_groups, join_group};
 
-use crate::group::event::{Client, Token, owned_bytes, owned_str};
+use crate::group::event::{Client, Token};
+use crate::group::owned::{owned_bytes, owned_str};
 
 /// An assignor or whatever else the members have to agree on, with the member's data for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,4 +165,16 @@ fn owned_protocols(request: &join_group::Request) -> Vec<Protocol> {
     protocols
         .map(|p| Protocol { name: owned_str(&p.name), metadata: owned_bytes(&p.metadata) })
         .collect()
+}
+
+/// The client's own words, shortened: they go to the log.
+pub(crate) fn client_reason(request: &join_group::Request) -> String {
+    const REASON_CHARS_MAX: usize = 255;
+    match request.reason.as_deref() {
+        None | Some("") => "client reason: not provided".to_owned(),
+        Some(reason) => {
+            let short: String = reason.chars().take(REASON_CHARS_MAX).collect();
+            format!("client reason: {}", short.escape_debug())
+        }
+    }
 }

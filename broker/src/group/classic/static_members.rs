@@ -8,8 +8,7 @@ use protocol_codec::messages::join_group;
 use protocol_codec::{ErrorCode, StrBytes};
 
 use super::group::ClassicGroup;
-use super::join::client_reason;
-use super::member::Member;
+use super::member::{Member, client_reason};
 use super::rebalance::{current_generation, maybe_complete, prepare, prepare_or_complete};
 use super::state::GroupState;
 use crate::group::context::Context;

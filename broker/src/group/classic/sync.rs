@@ -16,7 +16,8 @@ use super::rebalance::{cancel_syncs, prepare_or_complete};
 use super::state::GroupState;
 use super::static_members;
 use crate::group::context::Context;
-use crate::group::event::{Token, owned_bytes};
+use crate::group::event::Token;
+use crate::group::owned::owned_bytes;
 use crate::group::record::Record;
 use crate::group::timer::TimerKey;
 
