@@ -8,6 +8,7 @@
 //! | file | proves |
 //! |---|---|
 //! | `histories.rs` | that logs are lists of batches, whatever happens, stops and crashes included |
+//! | `cases.rs` | the same of a few histories that failed once |
 //! | `power_cuts.rs` | that a power cut at any change of the disk loses nothing acknowledged |
 //! | `faults.rs` | that a full or broken disk loses nothing acknowledged, and harms no other disk |
 //! | `bit_flips.rs` | that a flipped bit never gives a reader a wrong record |
@@ -24,6 +25,7 @@
 //! `BARNABAS_SEED` chooses other histories.
 
 mod bit_flips;
+mod cases;
 mod faults;
 mod histories;
 mod machine;

@@ -1,4 +1,4 @@
-//! Walking the segments that reach beyond the recovery point. Nothing on the disk is changed.
+//! Walking the segments that reach to the recovery point and beyond. Nothing on the disk is changed.
 
 use std::sync::Arc;
 
@@ -34,7 +34,9 @@ impl Opening<'_> {
         // Without leader epochs all batches have to be asked for theirs.
         let from = if self.epochs.is_empty() { 0 } else { self.recovery_point(saved.as_ref()) };
         let recovery_point = self.recovery_point(saved.as_ref());
-        let after = self.segments.partition_point(|segment| segment.base_offset() <= from);
+        // A segment that ends there may not be sealed yet: what a clean stop has once saved of its
+        // indexes would be taken for all of them.
+        let after = self.segments.partition_point(|segment| segment.base_offset() < from);
         let first = after.saturating_sub(1);
         let mut next_offset = 0;
         for number in first..self.segments.len() {

@@ -1,0 +1,34 @@
+//! Histories that failed once, as small as they became: each stays, whatever the random ones are.
+
+use super::steps::{Kind, Step};
+use super::world::World;
+use crate::fs::PowerCut;
+
+fn append(kind: Kind, records: usize, all: bool) -> Step {
+    Step::Append { partition: 2, kind, records, all, timestamp: 0 }
+}
+
+/// A clean stop leaves the indexes of the active segment as they are then. What comes after it is
+/// not in them, and they must not be believed once the segment is no longer the last one.
+#[test]
+fn an_abort_after_a_clean_stop_is_found_when_the_next_segment_begins_at_the_recovery_point() {
+    for seed in (0..200).chain([3_061_569_632_829_849_886]) {
+        let mut world = World::new();
+        let steps = [
+            append(Kind::Plain, 2, false),
+            append(Kind::Transactional, 3, false),
+            Step::Restart,
+            append(Kind::Plain, 1, true),
+            append(Kind::Plain, 1, false),
+            Step::EndTransaction { partition: 2, committed: false, all: false },
+            Step::Sync,
+            Step::Checkpoint,
+            append(Kind::Plain, 2, false),
+        ];
+        steps.iter().for_each(|step| world.run(step));
+        assert_eq!(world.partitions[2].log.segment_offsets(), [0, 8]);
+        world.cut_power(PowerCut::InOrder, seed);
+        world.check();
+        world.must_go_on();
+    }
+}
