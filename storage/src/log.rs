@@ -156,6 +156,8 @@ struct Writer {
     names_unsynced: bool,
     /// The name of the partition's directory itself is not synced.
     dir_unsynced: bool,
+    /// The partition's directory is there, and says whose it is.
+    has_dir: bool,
     /// `epochs` differs from its file.
     epochs_unwritten: bool,
     /// First `acks=all` batch that no sync under way will cover.
@@ -227,7 +229,7 @@ impl Log {
         let segment_dir = SegmentDir::new(&context, &path);
         let active = Arc::new(Segment::new(Arc::clone(&segment_dir), 0));
         let mut writer = Writer::new(Arc::clone(&active), 0);
-        writer.dir_unsynced = true;
+        (writer.dir_unsynced, writer.has_dir) = (true, false);
         let log =
             Self::assemble(context, topic_partition, segment_dir, config, vec![active], writer);
         let log = Arc::new(log);
@@ -520,6 +522,7 @@ impl Writer {
             unsealed: Vec::new(),
             names_unsynced: false,
             dir_unsynced: false,
+            has_dir: true,
             epochs_unwritten: false,
             first_undurable: None,
             first_syncing: None,

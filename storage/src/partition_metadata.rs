@@ -2,6 +2,11 @@
 //!
 //! A topic that is deleted and made again has another id, so what the directory holds can be told
 //! from what it should hold. Kafka's version 0: two lines, the last one without an end.
+//!
+//! The file is written when the directory is made, and synced before anything in the directory is
+//! acknowledged as durable. So after an unclean stop a directory without it, or with a blank one, and
+//! without a recovery point holds nothing that was promised, and may be that of any topic there ever
+//! was of this name.
 
 use std::io::{self, IoSlice};
 use std::path::Path;
@@ -9,7 +14,7 @@ use std::path::Path;
 use protocol_codec::Uuid;
 use thiserror::Error;
 
-use crate::fs::{Fs, OpenMode, read_file, write_all_at};
+use crate::fs::{Fs, OpenMode, read_file, replace_file, write_all_at};
 
 pub const PARTITION_METADATA_FILE: &str = "partition.metadata";
 const FILE_BYTES_MAX: u64 = 4096;
@@ -19,6 +24,9 @@ const FILE_BYTES_MAX: u64 = 4096;
 pub enum PartitionMetadataError {
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// Nothing, or zeros: its bytes were never written, or went with the power.
+    #[error("blank")]
+    Blank,
     #[error("malformed: '{text}'")]
     Malformed { text: String },
     #[error("its version is {version}, and 0 is the only one that is understood")]
@@ -32,6 +40,9 @@ pub fn encode(topic_id: Uuid) -> String {
 
 /// The topic id in the content of the file.
 pub fn decode(file: &[u8]) -> Result<Uuid, PartitionMetadataError> {
+    if file.iter().all(|byte| *byte == 0) {
+        return Err(PartitionMetadataError::Blank);
+    }
     let text = String::from_utf8_lossy(file);
     let malformed = || PartitionMetadataError::Malformed { text: text.chars().take(80).collect() };
     let mut lines = text.lines();
@@ -64,6 +75,11 @@ pub fn write(fs: &dyn Fs, dir: &Path, topic_id: Uuid) -> io::Result<()> {
     write_all_at(&*file, &mut [IoSlice::new(encode(topic_id).as_bytes())], 0)
 }
 
+/// Writes the file, durably, for a directory that may hold what is durable already.
+pub fn adopt(fs: &dyn Fs, dir: &Path, topic_id: Uuid) -> io::Result<()> {
+    replace_file(fs, &dir.join(PARTITION_METADATA_FILE), encode(topic_id).as_bytes())
+}
+
 /// Makes the bytes of the file durable, if it is there.
 pub fn sync(fs: &dyn Fs, dir: &Path) -> io::Result<()> {
     match fs.open(&dir.join(PARTITION_METADATA_FILE), OpenMode::ReadWrite) {
@@ -94,13 +110,15 @@ mod tests {
 
     #[test]
     fn damage_is_said() {
+        for blank in ["", "\u{0}\u{0}"] {
+            assert!(matches!(decode(blank.as_bytes()), Err(PartitionMetadataError::Blank)));
+        }
         for bad in [
-            "",
             "version: 0",
             "version: 0\ntopic_id: x",
             "topic_id: f9rIx6RvQ4WlvTczMyPI7A",
             "version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAA",
-            "\u{0}\u{0}",
+            "\u{0}version: 0",
         ] {
             assert!(
                 matches!(decode(bad.as_bytes()), Err(PartitionMetadataError::Malformed { .. })),

@@ -254,14 +254,13 @@ impl Log {
         if writer.active.has_file() {
             return Ok(());
         }
-        let made = match writer.active.create_file(self.fs()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                writer.dir_unsynced = true;
-                self.create_dir().and_then(|()| writer.active.create_file(self.fs()))
-            }
-            other => other,
-        };
-        writer.names_unsynced |= made?;
+        // Again where it has not come to its end: nobody would know whose the records are.
+        if !writer.has_dir {
+            writer.dir_unsynced = true;
+            self.create_dir()?;
+            writer.has_dir = true;
+        }
+        writer.names_unsynced |= writer.active.create_file(self.fs())?;
         Ok(())
     }
 

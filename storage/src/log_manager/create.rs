@@ -88,11 +88,12 @@ impl LogManager {
     ) -> Result<Arc<Log>, CreateLogError> {
         let found = match entry.topic_id {
             Some(found) => found,
-            // Kafka before 2.8 left no file, or it was damaged: the metadata decides.
+            // Kafka before 2.8 left no file, or it was damaged: the metadata decides. (What an
+            // unclean stop of ours leaves without one was set aside.)
             None => {
                 if let Some(dir) = self.dirs.get(entry.dir)
                     && let Err(error) =
-                        partition_metadata::write(dir.fs(), entry.log.path(), topic_id)
+                        partition_metadata::adopt(dir.fs(), entry.log.path(), topic_id)
                 {
                     tracing::warn!(%partition, %error, "Cannot write partition.metadata");
                 }

@@ -14,6 +14,7 @@ use super::folders::{deleted_name, stray_name};
 use super::{LogManager, Logs, ManagedDir};
 use crate::TopicPartition;
 use crate::random_id::random_uuid;
+use crate::segment::files::{LOG_SUFFIX, base_offset};
 
 /// A renamed folder that is to be removed.
 #[derive(Debug)]
@@ -122,6 +123,10 @@ impl LogManager {
         for dir in &self.dirs {
             let due: Vec<PendingRemoval> =
                 dir.removals.lock().extract_if(.., |removal| removal.due_ms <= now_ms).collect();
+            if !due.is_empty() && dir.is_online() {
+                // A power cut must not bring a partition back that is removed in part.
+                dir.sync_names();
+            }
             for removal in due {
                 dir.remove(&removal.path);
             }
@@ -135,13 +140,50 @@ struct Taken {
 }
 
 impl ManagedDir {
-    /// Before the name of a folder is used again whose `partition.metadata` may not be there: were
+    /// Makes the names of this directory durable. Before the name of a folder is used again whose `partition.metadata` may not be there: were
     /// it there again after a power cut, nothing would tell that it is another topic's.
     fn sync_names(&self) {
         let path = self.log_dir().path();
         if let Err(error) = self.fs().sync_dir(path) {
             self.log_dir().take_offline(&format!("cannot sync {}: {error}", path.display()));
         }
+    }
+
+    /// Gets a folder out of the way that an unclean stop has left without the id of its topic: what
+    /// is in it was never acknowledged as durable, and may be of a topic that was deleted since.
+    /// Kafka, too, takes it for a stray. Its records are kept; without any, it is removed. Should
+    /// the new name be lost, the next start does it again.
+    pub(super) fn set_aside_unowned(
+        &self,
+        partition: &TopicPartition,
+        path: &Path,
+        now_ms: i64,
+    ) -> Result<(), DeleteLogError> {
+        let has_records = self.has_records(path);
+        let has_records =
+            has_records.map_err(|source| DeleteLogError { path: path.to_owned(), source })?;
+        let name = if has_records { stray_name } else { deleted_name };
+        let Some(kept) = self.rename(path, |id| name(partition, id))? else { return Ok(()) };
+        if has_records {
+            tracing::warn!(
+                %partition, path = %kept.display(),
+                "Log without a topic id is set aside: the power went before it was ever synced"
+            );
+        } else {
+            self.removals.lock().push(PendingRemoval { path: kept, due_ms: now_ms });
+        }
+        Ok(())
+    }
+
+    fn has_records(&self, path: &Path) -> io::Result<bool> {
+        for entry in self.fs().list(path)? {
+            if base_offset(&entry.name, LOG_SUFFIX).is_some()
+                && self.fs().metadata(&path.join(&entry.name))?.len > 0
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Renames a partition's folder within this directory. `None` if it was never made.

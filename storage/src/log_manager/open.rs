@@ -326,8 +326,10 @@ impl DirWork<'_> {
             let Some((partition, path)) = self.folders.lock().pop_front() else {
                 return;
             };
-            let result = self.open_one(&partition, &path, config, now_ms);
-            opened.lock().push((partition.clone(), result));
+            let result = self.open_one(&partition, &path, config, now_ms).transpose();
+            if let Some(result) = result {
+                opened.lock().push((partition.clone(), result));
+            }
             let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
             progress(RecoveryProgress {
                 dir: self.dir.log_dir().path(),
@@ -345,13 +347,22 @@ impl DirWork<'_> {
         path: &Path,
         config: &LogConfig,
         now_ms: i64,
-    ) -> Result<Entry, FailedLog> {
+    ) -> Result<Option<Entry>, FailedLog> {
         let failed = |reason: String| FailedLog { path: path.to_owned(), reason };
-        let topic_id = self.read_topic_id(path).map_err(|error| {
+        let owner = self.read_owner(path).map_err(|error| {
             self.fail(&error);
             failed(error)
         })?;
         let recovery_point = self.recovery_points.get(partition).copied().unwrap_or(0);
+        let topic_id = match owner {
+            Owner::Topic(topic_id) => Some(topic_id),
+            // With a recovery point the file was synced once, and is lost for another reason.
+            Owner::Nobody if !self.is_clean && recovery_point == 0 => {
+                let set_aside = self.dir.set_aside_unowned(partition, path, now_ms);
+                return set_aside.map(|()| None).map_err(|error| failed(error.to_string()));
+            }
+            Owner::Nobody | Owner::Illegible => None,
+        };
         let open = OpenLog {
             topic_partition: partition.clone(),
             path: path.to_owned(),
@@ -371,7 +382,7 @@ impl DirWork<'_> {
                 if recovery.segments_scanned > 0 {
                     tracing::debug!(%partition, ?recovery, "Recovered a log");
                 }
-                Ok(Entry { log, topic_id, dir: self.place, is_wanted: false })
+                Ok(Some(Entry { log, topic_id, dir: self.place, is_wanted: false }))
             }
             Err(error) => {
                 if is_io(&error) {
@@ -395,11 +406,11 @@ impl DirWork<'_> {
         self.dir.log_dir().take_offline(reason);
     }
 
-    /// The id in the folder's `partition.metadata`. A damaged file is as good as none: the
-    /// metadata knows the topic.
-    fn read_topic_id(&self, path: &Path) -> Result<Option<Uuid>, String> {
+    /// Whose the folder is, by its `partition.metadata`.
+    fn read_owner(&self, path: &Path) -> Result<Owner, String> {
         match partition_metadata::read(self.dir.fs(), path) {
-            Ok(topic_id) => Ok(topic_id),
+            Ok(Some(topic_id)) => Ok(Owner::Topic(topic_id)),
+            Ok(None) | Err(PartitionMetadataError::Blank) => Ok(Owner::Nobody),
             Err(PartitionMetadataError::Io(error))
                 if error.kind() != io::ErrorKind::InvalidData =>
             {
@@ -407,10 +418,20 @@ impl DirWork<'_> {
             }
             Err(error) => {
                 tracing::warn!(path = %path.display(), %error, "Damaged partition.metadata is passed over");
-                Ok(None)
+                Ok(Owner::Illegible)
             }
         }
     }
+}
+
+/// Whose a partition's folder is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    Topic(Uuid),
+    /// Nothing was written down, or a power cut has taken it.
+    Nobody,
+    /// What was written down is damaged: the metadata knows the topic.
+    Illegible,
 }
 
 /// Whether nothing in the directory has to be recovered.

@@ -8,6 +8,7 @@ use crate::checkpoint::offsets::{
     self, LOG_START_CHECKPOINT, RECOVERY_POINT_CHECKPOINT, REPLICATION_CHECKPOINT,
 };
 use crate::fs::{Fault, Op, OpenMode, PowerCut, Rule};
+use crate::partition_metadata;
 
 fn read(machine: &Machine, name: &str) -> BTreeMap<TopicPartition, i64> {
     offsets::read(&machine.mem, Path::new("/a"), name).unwrap().into_iter().collect()
@@ -121,6 +122,7 @@ fn what_is_known_of_a_log_that_could_not_be_opened_is_kept() {
     let start = [(partition(0), 4), (partition(1), 2)].into();
     offsets::write(&machine.mem, Path::new("/a"), LOG_START_CHECKPOINT, &start).unwrap();
     machine.mem.create_dir_all(Path::new("/a/orders-0")).unwrap();
+    partition_metadata::write(&machine.mem, Path::new("/a/orders-0"), topic_id(1)).unwrap();
     machine.mem.open(Path::new("/a/orders-0/00.log.swap"), OpenMode::Create).unwrap();
     let (manager, report) = machine.start();
     assert_eq!(report.failed.len(), 1);

@@ -1,6 +1,9 @@
 //! Deleted partitions, strays, and names that are used again.
 
+use std::io::IoSlice;
+
 use super::*;
+use crate::fs::{Fault, Op, OpenMode, Rule, write_all_at};
 
 fn with_id(manager: &LogManager, id: u8) -> Result<Arc<Log>, CreateLogError> {
     manager.get_or_create(&partition(0), topic_id(id), LogConfig::default(), Placement::Any)
@@ -114,4 +117,49 @@ fn a_log_without_partition_metadata_gets_its_id_from_the_metadata() {
     drop(manager);
     let (manager, _) = machine.start();
     assert_eq!(manager.topic_id(&partition(0)), Some(topic_id(3)));
+}
+
+/// A power cut may leave what was never synced: a folder with records and without a topic id, or a
+/// folder alone. The topic may have been deleted since, and made again.
+#[test]
+fn a_folder_that_a_power_cut_left_without_a_topic_id_is_not_that_of_a_topic() {
+    for (blank, records) in [("", 3), ("\0\0\0\0", 3), ("", 0)] {
+        let machine = Machine::new(&["/a"]);
+        let (manager, _) = machine.start();
+        append(&with_id(&manager, 1).unwrap(), 3);
+        drop(manager);
+        let metadata = Path::new("/a/orders-0/partition.metadata");
+        let file = machine.mem.open(metadata, OpenMode::Create).unwrap();
+        file.set_len(0).unwrap();
+        write_all_at(&*file, &mut [IoSlice::new(blank.as_bytes())], 0).unwrap();
+        if records == 0 {
+            let log = Path::new("/a/orders-0/00000000000000000000.log");
+            machine.mem.open(log, OpenMode::ReadWrite).unwrap().set_len(0).unwrap();
+        }
+        let (manager, report) = machine.start();
+        assert_eq!((report.logs, report.failed.len()), (0, 0));
+        assert_eq!(with_id(&manager, 2).unwrap().log_end_offset(), 0);
+        manager.tick(i64::MAX);
+        let names = machine.names("/a");
+        assert!(!names.iter().any(|name| name == "orders-0" || name.ends_with("-delete")));
+        assert_eq!(names.iter().any(|name| name.ends_with("-stray")), records > 0, "{names:?}");
+    }
+}
+
+#[test]
+fn a_topic_id_that_found_no_room_is_written_again_before_any_record() {
+    let machine = Machine::new(&["/a"]);
+    let (manager, _) = machine.start();
+    let log = with_id(&manager, 1).unwrap();
+    machine.faulty.add(Rule {
+        path_contains: "partition.metadata".to_owned(),
+        ..Rule::next(Op::Write, 1, Fault::ShortWriteThenNoSpace(5))
+    });
+    assert!(log.append_as_leader(&batch(1), 0, RequiredAcks::All, 0).is_err());
+    machine.faulty.heal();
+    append_durably(&log, 3);
+    machine.crash(manager);
+    let (manager, _) = machine.start();
+    assert_eq!(manager.topic_id(&partition(0)), Some(topic_id(1)));
+    assert_eq!(manager.get(&partition(0)).unwrap().log_end_offset(), 3);
 }

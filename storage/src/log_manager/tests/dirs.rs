@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::fs::{Fault, Op, Rule};
+use crate::partition_metadata;
 
 fn dir_of(manager: &LogManager, number: i32) -> String {
     let log = manager.get(&partition(number)).unwrap();
@@ -131,6 +132,7 @@ fn a_partition_in_two_directories_is_not_served_from_either() {
     let machine = Machine::new(&["/a", "/b"]);
     for dir in ["/a/orders-0", "/b/orders-0", "/b/orders-1"] {
         machine.mem.create_dir_all(Path::new(dir)).unwrap();
+        partition_metadata::write(&machine.mem, Path::new(dir), topic_id(1)).unwrap();
     }
     let (manager, report) = machine.start();
     assert_eq!((report.logs, report.failed.len()), (1, 1));
