@@ -2,7 +2,8 @@
 //! the last one.
 //!
 //! A snapshot is taken when a segment is rolled and at a clean stop. It is not synced: it carries
-//! a CRC, and a damaged one only makes the replay longer.
+//! a CRC, and a damaged one only makes the replay longer. Not so once the segments before it are
+//! deleted: then nothing else tells of the producers in them, so it is synced before.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -41,6 +42,31 @@ fn write(fs: &dyn Fs, path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_all_at(&*file, &mut [io::IoSlice::new(bytes)], 0)
 }
 
+/// The content of the snapshot at `base_offset`, after the segments `before`, if there is no good
+/// one.
+pub(super) fn missing_snapshot(
+    fs: &dyn Fs,
+    dir: &Path,
+    before: &[Arc<Segment>],
+    base_offset: i64,
+) -> Result<Option<Vec<u8>>, SegmentError> {
+    if read(fs, &files::path(dir, base_offset, SNAPSHOT_SUFFIX)).is_ok() {
+        return Ok(None);
+    }
+    let producers = state_before(fs, dir, before, base_offset)?;
+    Ok(Some(snapshot::encode(&producers)))
+}
+
+/// Makes the snapshot at `offset` durable, with this content if it is not there yet.
+pub(super) fn keep(fs: &dyn Fs, dir: &Path, offset: i64, content: Option<&[u8]>) -> io::Result<()> {
+    let path = files::path(dir, offset, SNAPSHOT_SUFFIX);
+    if let Some(content) = content {
+        write(fs, &path, content)?;
+    }
+    fs.open(&path, OpenMode::ReadWrite)?.sync_data()?;
+    fs.sync_dir(dir)
+}
+
 /// The offsets of the snapshots in a directory, rising.
 pub(super) fn snapshot_offsets(names: &[String]) -> Vec<i64> {
     names.iter().filter_map(|name| files::base_offset(name, SNAPSHOT_SUFFIX)).collect()
@@ -60,9 +86,14 @@ pub(super) fn load(
     let start = segments.first().map_or(0, |segment| segment.base_offset());
     let mut producers = ProducerStateManager::new();
     let mut from = start;
+    if offsets.last().is_some_and(|last| *last > end) {
+        // They tell of what was cut off, and must not come back once there is something else.
+        let removed = remove_beyond(fs, dir, end).and_then(|kept| fs.sync_dir(dir).map(|()| kept));
+        offsets = removed.map_err(|source| SegmentError::Io { path: dir.to_owned(), source })?;
+    }
     while let Some(offset) = offsets.pop() {
         let path = files::path(dir, offset, SNAPSHOT_SUFFIX);
-        if offset > end || offset < start {
+        if offset < start {
             remove(fs, &path);
             continue;
         }

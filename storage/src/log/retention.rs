@@ -103,6 +103,11 @@ impl Log {
         delay_ms: i64,
     ) -> Result<usize, RetentionError> {
         let count = deletable.segments.len();
+        self.check_writable()?;
+        let has_producers = !self.lock_writer().producers.is_empty();
+        if let Some(first) = self.segments.load().get(count).filter(|_| has_producers) {
+            self.keep_producers(&deletable.segments, first)?;
+        }
         let mut writer = self.lock_to_write()?;
         let segments = Vec::clone(&self.segments.load());
         let same = segments.iter().zip(&deletable.segments).filter(|(a, b)| Arc::ptr_eq(a, b));
@@ -124,6 +129,9 @@ impl Log {
             made.and_then(|()| self.sync_own_names())
                 .map_err(|source| self.retention_error(source))?;
         }
+        if all && !writer.producers.is_empty() {
+            self.keep_producers(old, first)?;
+        }
         self.move_start(&mut writer, first.base_offset());
         self.segments.store(Arc::new(kept.to_vec()));
         let is_old = |segment: &Arc<Segment>| old.iter().any(|other| Arc::ptr_eq(other, segment));
@@ -137,6 +145,30 @@ impl Log {
             deleted.map_err(|source| self.retention_error(source))?;
         }
         Ok(old.len())
+    }
+
+    /// What is known of producers outlives the segments `old`, after which `first` begins. Where
+    /// that cannot be, for damage or a full disk, the segments go all the same.
+    fn keep_producers(&self, old: &[Arc<Segment>], first: &Segment) -> Result<(), RetentionError> {
+        let (fs, dir, offset) = (self.fs(), &self.path, first.base_offset());
+        let warn = |why: &dyn std::fmt::Display| {
+            let log = &self.topic_partition;
+            tracing::warn!(%log, %why, "Cannot keep what is known of producers in deleted segments");
+        };
+        let content = match producers::missing_snapshot(fs, dir, old, offset) {
+            Err(damage @ SegmentError::Corrupt { .. }) => {
+                warn(&damage);
+                return Ok(());
+            }
+            content => content?,
+        };
+        match producers::keep(fs, dir, offset, content.as_deref()) {
+            Err(error) if is_out_of_space(&error) => {
+                warn(&error);
+                Ok(())
+            }
+            kept => kept.map_err(|source| self.retention_error(source)),
+        }
     }
 
     /// The segments at the front that may go. Kafka asks for the log's start, the size and the age
