@@ -32,3 +32,29 @@ fn an_abort_after_a_clean_stop_is_found_when_the_next_segment_begins_at_the_reco
         world.must_go_on();
     }
 }
+
+/// Of a producer whose records are deleted, and whose marker is not, the sequence is known as long
+/// as there is a snapshot: one that a power cut cannot take.
+#[test]
+fn a_producers_sequence_outlives_its_deleted_records() {
+    for kind in PowerCut::ALL {
+        let mut world = World::new();
+        let before = [
+            append(Kind::Transactional, 1, false),
+            Step::Roll(2),
+            Step::DeleteRecords(2, 100),
+            append(Kind::Plain, 1, false),
+            Step::Sync,
+        ];
+        before.iter().for_each(|step| world.run(step));
+        world.cut_power(kind, 0);
+        let after = [
+            Step::Retention(2, 200),
+            Step::EndTransaction { partition: 2, committed: false, all: false },
+            Step::Kill,
+            append(Kind::Transactional, 1, false),
+        ];
+        after.iter().for_each(|step| world.run(step));
+        world.must_go_on();
+    }
+}

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::prover::{Cases, prove};
-use super::steps::{Kind, Step, Weights, steps};
+use super::steps::{Step, Weights, steps};
 use super::world::World;
 use crate::fs::PowerCut;
 
@@ -23,25 +23,13 @@ pub(super) fn power_cut() -> impl Strategy<Value = PowerCut> {
     prop::sample::select(&PowerCut::ALL)
 }
 
-/// So many histories meet two open questions about transactions, which nothing writes yet: see
-/// `docs/PROOFS.md`. The power cuts and faults have them.
-fn without_transactions(step: &Step) -> Option<Step> {
-    match step.clone() {
-        Step::EndTransaction { .. } => None,
-        Step::Append { partition, kind: Kind::Transactional, records, all, timestamp } => {
-            Some(Step::Append { partition, kind: Kind::Plain, records, all, timestamp })
-        }
-        step => Some(step),
-    }
-}
-
 #[test]
 fn logs_are_lists_of_batches_whatever_happens() {
     let cases = Cases { short: 10_000, long: 1_000_000 };
     prove("histories", cases, chapters, |chapters| {
         let mut world = World::new();
         for (steps, cut) in chapters {
-            steps.iter().filter_map(without_transactions).for_each(|step| world.run(&step));
+            steps.iter().for_each(|step| world.run(step));
             if let Some((kind, seed)) = cut {
                 world.cut_power(kind, seed);
                 world.check();

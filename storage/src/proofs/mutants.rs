@@ -161,7 +161,7 @@ fn must_be_caught(lie: Lie) {
         let power = Power::until(Cut { at: outage.at, paths: &[], is_done: outage.is_done });
         survive(World::with(&["/a"], &layer, power), &outage);
     };
-    let cases = Cases { short: 2_000, long: 2_000 };
+    let cases = Cases { short: 20_000, long: 20_000 };
     let proven = try_to_prove(&format!("{lie:?}"), cases, || outage(Weights::EVEN, 300), property);
     assert!(proven.is_err(), "{lie:?} is not noticed");
 }

@@ -139,8 +139,8 @@ impl Truth {
     }
 
     /// The log was opened again: it must hold what lies before `least`, and what was written from
-    /// there on without a gap.
-    pub(super) fn reopened(&mut self, log: &Arc<Log>, least: i64) {
+    /// there on without a gap. Its disk may fail.
+    pub(super) fn reopened(&mut self, log: &Arc<Log>, least: i64, may_fail: bool) {
         let (start, end) = (log.log_start_offset(), log.log_end_offset());
         if let Some(maybe) = self.maybe.take()
             && end > self.end
@@ -155,8 +155,15 @@ impl Truth {
         assert!(start <= self.start, "it begins at {start}, {} was asked for", self.start);
         let old_start = self.start.min(end);
         if start < old_start {
-            self.check_deleted(log, start);
+            if !may_fail {
+                self.check_deleted(log, start);
+            }
             log.delete_records_before(old_start).unwrap();
+        }
+        // What was lost before the log's start was lost with all that was known of producers.
+        let is_begun_anew = start == end && log.segment_offsets() == [end] && end > least;
+        if is_begun_anew && log.active_producers().is_empty() {
+            self.batches.clear();
         }
         (self.start, self.end, self.seen) = (old_start, end, self.seen.min(end));
         self.acked = Arc::new(AtomicI64::new(least.min(end)));

@@ -13,6 +13,7 @@ use super::power::Power;
 use super::steps::{Kind, PARTITIONS, Step};
 use super::truth::{Batch, IDEMPOTENT_PRODUCER, TRANSACTIONAL_PRODUCER, Truth, What};
 use crate::fs::PowerCut;
+use crate::log::retention::DeleteRecordsError;
 use crate::log::transactions::EndTransaction;
 use crate::{Appended, CreateLogError, Log, LogConfig, Placement, RequiredAcks, TopicPartition};
 
@@ -262,15 +263,17 @@ impl World {
     }
 
     fn delete_records(&mut self, at: usize, percent: i64) {
-        let Partition { log, truth, .. } = &mut self.partitions[at];
+        let Partition { log, truth, .. } = &self.partitions[at];
         let offset = truth.share(percent);
-        match log.delete_records_before(offset) {
-            Ok(start) => {
-                assert_eq!(start, truth.start.max(offset));
-                truth.start = start;
-            }
-            Err(_) => assert!(offset > log.visible_end() || log.failure().is_some()),
+        let deleted = log.delete_records_before(offset);
+        if let Err(DeleteRecordsError::OffsetOutOfRange { limit, .. }) = deleted {
+            assert!(offset > limit && limit == log.visible_end());
+            return;
         }
+        let Some(start) = self.tolerate(at, deleted) else { return };
+        let truth = &mut self.partitions[at].truth;
+        assert_eq!(start, truth.start.max(offset));
+        truth.start = start;
     }
 
     fn retain(&mut self, at: usize, retention_bytes: i64) {
@@ -286,11 +289,6 @@ impl World {
 
     fn delete(&mut self, at: usize) {
         let name = self.partitions[at].name.clone();
-        // The folder of a topic that is deleted while its directory is offline stays, and may be
-        // taken for that of a new topic of the same name if a power cut then takes its topic id.
-        if self.partitions[at].log.dir().is_offline() {
-            return;
-        }
         let deleted = self.process.manager.delete(&name, self.now_ms);
         let deleted = self.tolerate(at, deleted);
         let topic_id = self.new_topic_id();
@@ -382,12 +380,13 @@ impl World {
                 found => found,
             };
             let Some(log) = self.tolerate(at, log) else { continue };
+            let may_fail = self.may_fail(at);
             let truth = &mut self.partitions[at].truth;
             let least = match least {
                 Least::All => truth.end,
                 Least::Promised => truth.promised(),
             };
-            truth.reopened(&log, least);
+            truth.reopened(&log, least, may_fail);
             self.partitions[at].log = log;
         }
     }
