@@ -17,3 +17,4 @@ pub mod moving;
 pub mod ports;
 pub mod process;
 pub mod tool;
+pub mod topics;

@@ -3,11 +3,12 @@
 use std::fs;
 
 use protocol_codec::ErrorCode;
-use protocol_codec::messages::{create_topics, fetch, list_offsets, produce};
+use protocol_codec::messages::{fetch, list_offsets, produce};
 use protocol_codec::records::{BatchBuilder, split_batches};
 use protocol_codec::wire::Records;
 use tests::barnabas::{Barnabas, Node};
 use tests::client::Client;
+use tests::topics::create_topic;
 
 /// Descriptors of the process.
 const LIMIT: usize = 256;
@@ -19,18 +20,6 @@ const NONE: i16 = ErrorCode::None.code();
 fn descriptors(broker: &mut Barnabas) -> usize {
     let path = format!("/proc/{}/fd", broker.process().pid());
     fs::read_dir(path).expect("the broker runs").count()
-}
-
-fn create(client: &mut Client) {
-    let topic = create_topics::CreatableTopic {
-        name: "many".into(),
-        num_partitions: PARTITIONS,
-        replication_factor: 1,
-        ..Default::default()
-    };
-    let request =
-        create_topics::Request { topics: vec![topic], timeout_ms: 30_000, ..Default::default() };
-    assert_eq!(client.call(7, &request).topics[0].error_code, NONE);
 }
 
 /// Appends one record to every partition.
@@ -116,7 +105,7 @@ fn more_partitions_are_written_and_read_than_there_are_descriptors() {
     let node = Node::new().run_by(&["prlimit", &limit]);
     let mut broker = node.start();
     let mut client = Client::connect(&node.bootstrap());
-    create(&mut client);
+    create_topic(&mut client, "many", PARTITIONS, &[]);
     let before = descriptors(&mut broker);
     append_to_all(&mut client, 1, 0);
     append_to_all(&mut client, -1, 1);

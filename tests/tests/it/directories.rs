@@ -6,13 +6,12 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use protocol_codec::ErrorCode;
-use protocol_codec::messages::{
-    create_topics, describe_log_dirs, fetch, list_offsets, metadata, produce,
-};
+use protocol_codec::messages::{describe_log_dirs, fetch, list_offsets, metadata, produce};
 use protocol_codec::records::BatchBuilder;
 use protocol_codec::wire::Records;
 use tests::barnabas::Node;
 use tests::client::Client;
+use tests::topics::create_topic;
 
 const TOPIC: &str = "spread";
 const PARTITIONS: i32 = 8;
@@ -22,18 +21,6 @@ const STORAGE_ERROR: i16 = ErrorCode::KafkaStorageError.code();
 /// A node with the log directories `a`, which holds the metadata too, and `b`.
 fn node() -> Node {
     Node::new().with("log.dirs", "a,b")
-}
-
-fn create(client: &mut Client, topic: &str, partitions: i32) {
-    let topic = create_topics::CreatableTopic {
-        name: topic.into(),
-        num_partitions: partitions,
-        replication_factor: 1,
-        ..Default::default()
-    };
-    let request =
-        create_topics::Request { topics: vec![topic], timeout_ms: 30_000, ..Default::default() };
-    assert_eq!(client.call(7, &request).topics[0].error_code, NONE);
 }
 
 /// Appends one record with acks=all.
@@ -101,7 +88,7 @@ fn filled() -> (Node, BTreeSet<i32>) {
     let node = node();
     let broker = node.start();
     let mut client = Client::connect(&node.bootstrap());
-    create(&mut client, TOPIC, PARTITIONS);
+    create_topic(&mut client, TOPIC, PARTITIONS, &[]);
     for partition in 0..PARTITIONS {
         assert_eq!(append(&mut client, TOPIC, partition), (NONE, 0), "{partition}");
     }
@@ -154,7 +141,7 @@ fn survives(spoil: impl Fn(&Path)) {
         serves_all_but(&node, &in_b, start);
         let mut client = Client::connect(&node.bootstrap());
         let topic = format!("new-{start}");
-        create(&mut client, &topic, 3);
+        create_topic(&mut client, &topic, 3, &[]);
         for partition in 0..3 {
             assert_eq!(append(&mut client, &topic, partition), (NONE, 0), "{topic}-{partition}");
         }

@@ -1,6 +1,5 @@
 //! Hostile bytes: each costs one connection and little memory, and the next client is served.
 
-use protocol_codec::messages::create_topics::{self, CreatableTopic, CreatableTopicConfig};
 use protocol_codec::messages::produce::{self, PartitionProduceData, TopicProduceData};
 use protocol_codec::records::{BatchBuilder, Compression};
 use protocol_codec::wire::Records;
@@ -9,6 +8,7 @@ use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 use tests::barnabas::{Barnabas, Node};
 use tests::client::Client;
+use tests::topics::create_topic;
 
 /// How long the broker may take to answer or to close.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -226,22 +226,8 @@ fn decompression_bombs_are_refused_in_bounded_memory() {
         (codec, builder.build().expect("a batch"))
     });
     drop(zeros);
-    let topic = CreatableTopic {
-        name: "bombs".into(),
-        num_partitions: 1,
-        replication_factor: 1,
-        // The packed size is no reason to refuse.
-        configs: vec![CreatableTopicConfig {
-            name: "max.message.bytes".into(),
-            value: Some("100000000".into()),
-        }],
-        ..Default::default()
-    };
-    let created = client.call(
-        7,
-        &create_topics::Request { topics: vec![topic], timeout_ms: 30_000, ..Default::default() },
-    );
-    assert_eq!(created.topics[0].error_code, 0);
+    // The packed size is no reason to refuse.
+    create_topic(&mut client, "bombs", 1, &[("max.message.bytes", "100000000")]);
     let before = resident(&mut broker);
     for (codec, records) in bombs {
         let size = u64::try_from(records.len() / 1024).expect("small");

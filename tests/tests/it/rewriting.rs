@@ -1,9 +1,10 @@
 //! What a topic's settings do to records that are produced, and how they are found by their times.
 
 use bytes::Bytes;
-use protocol_codec::messages::{create_topics, delete_records, fetch, list_offsets, produce};
+use protocol_codec::messages::{delete_records, fetch, list_offsets, produce};
 use protocol_codec::records::{BatchBuilder, Compression, split_batches};
 use protocol_codec::wire::Records;
+use tests::topics::create_topic;
 
 use crate::against::{Session, wire};
 
@@ -12,21 +13,7 @@ const TIME: i64 = 1_700_000_000_000;
 
 /// A topic with one partition and these settings, which is served.
 fn topic(session: &mut Session, name: &str, configs: &[(&str, &str)]) {
-    let config = |(name, value): &(&str, &str)| create_topics::CreatableTopicConfig {
-        name: (*name).into(),
-        value: Some((*value).into()),
-    };
-    let topic = create_topics::CreatableTopic {
-        name: name.into(),
-        num_partitions: 1,
-        replication_factor: 1,
-        configs: configs.iter().map(config).collect(),
-        ..Default::default()
-    };
-    let request =
-        create_topics::Request { topics: vec![topic], timeout_ms: 30_000, ..Default::default() };
-    let answer = session.client.call(6, &request);
-    assert_eq!(answer.topics[0].error_code, 0, "{answer:?}");
+    create_topic(&mut session.client, name, 1, configs);
     session.settle();
 }
 

@@ -17,6 +17,7 @@ use protocol_codec::{ErrorCode, Uuid};
 use tests::barnabas::Node;
 use tests::client::Client;
 use tests::kafka::Kafka;
+use tests::topics::create_topic;
 
 use kafkas::Transactions;
 
@@ -204,7 +205,7 @@ fn what_kafka_wrote_is_served_as_kafka_serves_it() {
         let node = Node::new();
         let broker = node.start();
         let mut client = Client::connect(&broker.bootstrap());
-        let topic_id = kafkas::create_topic(&mut client, TOPIC);
+        let topic_id = create_topic(&mut client, TOPIC, 1, &[]).topic_id;
         drop(client);
         // One batch brings the directory into being.
         kafkas::plain(&mut Client::connect(&broker.bootstrap()), TOPIC);

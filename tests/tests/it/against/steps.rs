@@ -2,14 +2,13 @@
 
 use super::Session;
 use bytes::Bytes;
-use protocol_codec::messages::{
-    create_topics, find_coordinator, heartbeat, join_group, list_offsets, produce,
-};
+use protocol_codec::messages::{find_coordinator, heartbeat, join_group, list_offsets, produce};
 use protocol_codec::records::BatchBuilder;
 use protocol_codec::wire::Records;
 use protocol_codec::{ErrorCode, Uuid};
 use std::time::{Duration, Instant};
 use tests::client::Client;
+use tests::topics::create_topic;
 
 /// How long a condition is asked for before a scenario fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -40,20 +39,7 @@ impl Session {
 
     /// A topic of its own for the scenario; returns its id.
     pub(crate) fn topic(&mut self, name: &str, partitions: i32) -> Uuid {
-        let topic = create_topics::CreatableTopic {
-            name: name.into(),
-            num_partitions: partitions,
-            replication_factor: 1,
-            ..Default::default()
-        };
-        let request = create_topics::Request {
-            topics: vec![topic],
-            timeout_ms: 30_000,
-            ..Default::default()
-        };
-        let answer = self.client.call(7, &request);
-        let topic = &answer.topics[0];
-        assert_eq!(topic.error_code, ErrorCode::None.code(), "{topic:?}");
+        let topic = create_topic(&mut self.client, name, partitions, &[]);
         self.mask(topic.topic_id, &format!("ID OF {name}"));
         self.wait_until_served(name, partitions);
         topic.topic_id

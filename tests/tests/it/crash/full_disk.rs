@@ -6,10 +6,10 @@ use std::io::Write;
 use std::path::Path;
 
 use protocol_codec::ErrorCode;
-use protocol_codec::messages::create_topics;
 use tests::barnabas::Node;
 use tests::client::Client;
 use tests::disk::LoopDisk;
+use tests::topics::try_create_topic;
 
 use super::numbered::Numbered;
 
@@ -45,15 +45,7 @@ fn a_full_disk_passes_without_a_restart() {
 
 /// The error code of the answer.
 fn create_topic(bootstrap: &str, name: &str) -> i16 {
-    let topic = create_topics::CreatableTopic {
-        name: name.into(),
-        num_partitions: 1,
-        replication_factor: 1,
-        ..Default::default()
-    };
-    let request =
-        create_topics::Request { topics: vec![topic], timeout_ms: 30_000, ..Default::default() };
-    Client::connect(bootstrap).call(7, &request).topics[0].error_code
+    try_create_topic(&mut Client::connect(bootstrap), name, 1, &[]).error_code
 }
 
 /// Takes all the room there is.

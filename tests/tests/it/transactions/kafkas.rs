@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use protocol_codec::messages::{
-    add_partitions_to_txn, create_topics, end_txn, find_coordinator, init_producer_id,
-    list_offsets, produce,
+    add_partitions_to_txn, end_txn, find_coordinator, init_producer_id, list_offsets, produce,
 };
 use protocol_codec::records::BatchBuilder;
 use protocol_codec::wire::Records;
 use protocol_codec::{ErrorCode, Uuid};
 use tests::client::Client;
+use tests::topics::create_topic;
 
 use crate::against::eventually;
 
@@ -44,21 +44,6 @@ pub(super) struct Transactions {
     topic: &'static str,
     topic_id: Uuid,
     time: i64,
-}
-
-/// A topic with one partition.
-pub(super) fn create_topic(client: &mut Client, name: &str) -> Uuid {
-    let topic = create_topics::CreatableTopic {
-        name: name.into(),
-        num_partitions: 1,
-        replication_factor: 1,
-        ..Default::default()
-    };
-    let request =
-        create_topics::Request { topics: vec![topic], timeout_ms: 30_000, ..Default::default() };
-    let answer = client.call(7, &request);
-    assert_eq!(answer.topics[0].error_code, NONE);
-    answer.topics[0].topic_id
 }
 
 /// Appends a record that belongs to no transaction.
@@ -105,7 +90,7 @@ fn append(
 impl Transactions {
     pub(super) fn new(bootstrap: &str, topic: &'static str) -> Self {
         let mut client = Client::connect(bootstrap);
-        let topic_id = create_topic(&mut client, topic);
+        let topic_id = create_topic(&mut client, topic, 1, &[]).topic_id;
         let mut transactions = Self { client, topic, topic_id, time: FIRST_TIME };
         let served = eventually(|| transactions.end());
         assert_eq!(served, Some(0));
