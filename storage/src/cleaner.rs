@@ -19,7 +19,8 @@
 //! | file | holds | I/O |
 //! |---|---|---|
 //! | `choose.rs` | which part of a log may be cleaned, which log is the dirtiest | |
-//! | `offset_map.rs` | the last offset of each key | |
+//! | `offset_map.rs`, `key_hash.rs` | the last offset of each key | |
+//! | `newest.rs` | what the first walk knows of each offset, for the second | |
 //! | `transactions.rs` | aborted data, markers that may go | |
 //! | `filter.rs` | which records of a batch stay, the batch that is made of them | |
 //! | `group.rs` | which segments become one | |
@@ -33,6 +34,8 @@ pub(crate) mod choose;
 pub(crate) mod clean;
 pub(crate) mod filter;
 pub(crate) mod group;
+pub(crate) mod key_hash;
+pub(crate) mod newest;
 pub(crate) mod offset_map;
 pub(crate) mod reader;
 pub(crate) mod status;

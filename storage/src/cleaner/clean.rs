@@ -132,11 +132,10 @@ impl Cleaning<'_> {
         let segments = self.log.segment_row();
         let dirty = self.range.first_dirty_offset..self.range.first_uncleanable_offset;
         let aborted = self.log.aborted_transactions(dirty.start, dirty.end)?;
-        let expected = dirty.end.saturating_sub(dirty.start).unsigned_abs();
         let limits = self.limits;
         let mut work = Work {
             config: self.log.config(),
-            map: OffsetMap::new(limits.map_bytes, limits.load_factor, expected),
+            map: OffsetMap::of_range(limits.map_bytes, limits.load_factor, &dirty),
             last_records: self.log.last_records(),
             transactions: CleanedTransactions::default(),
             filter: Filter::default(),
@@ -177,7 +176,9 @@ impl Cleaning<'_> {
         let end = segments.partition_point(|s| s.base_offset() < dirty.end);
         for number in first..end {
             let Some(segment) = segments.get(number) else { break };
-            if self.map_segment(work, segment, dirty.start)? {
+            self.map_segment(work, segment, dirty.start)?;
+            work.map.settle();
+            if work.map.has_overflowed() {
                 tracing::debug!(log = %self.log.topic_partition(), %segment, "Offset map is full");
                 return Ok(());
             }
@@ -185,22 +186,23 @@ impl Cleaning<'_> {
             let next = segments.get(number + 1).filter(|_| number + 1 < end);
             let next_offset = next.map_or(dirty.end, |next| next.base_offset());
             work.map.set_latest_offset(next_offset - 1);
+            work.map.settle();
         }
         Ok(())
     }
 
-    /// Returns whether the map is full.
+    /// Ends early when the map is full.
     fn map_segment(
         &self,
         work: &mut Work,
         segment: &Segment,
         start_offset: i64,
-    ) -> Result<bool, CleanError> {
+    ) -> Result<(), CleanError> {
         let fs = self.log.fs();
         let position = segment.position_before(fs, start_offset)?;
         let limit = decompressed_bytes_max(&work.config);
         let mut reader = BatchReader::new(fs, segment, position, &mut work.buffer)?;
-        loop {
+        while !work.map.has_overflowed() {
             let (batch, at) = match reader.next()? {
                 Step::Batch(batch, at) => (batch, at),
                 Step::Read(bytes) => {
@@ -208,7 +210,7 @@ impl Cleaning<'_> {
                     self.go_on(bytes as u64)?;
                     continue;
                 }
-                Step::End => return Ok(false),
+                Step::Skipped(..) | Step::End => break,
             };
             let header = *batch.header();
             let failed = |error: FilterError| segment.corrupt(at, error);
@@ -220,17 +222,18 @@ impl Cleaning<'_> {
                 for record in &records {
                     let record = record.map_err(|error| failed(error.into()))?;
                     let offset = header.offset_of(record.offset_delta);
-                    let Some(key) = record.key.filter(|_| offset >= start_offset) else { continue };
-                    if work.map.is_full() {
-                        return Ok(true);
+                    match record.key {
+                        _ if offset < start_offset => {}
+                        Some(key) => work.map.put(key, offset),
+                        None => work.map.pass_over(),
                     }
-                    work.map.put(key, offset);
                 }
             }
             if header.last_offset() >= start_offset {
                 work.map.set_latest_offset(header.last_offset());
             }
         }
+        Ok(())
     }
 
     fn groups(
@@ -323,20 +326,27 @@ impl Cleaning<'_> {
         let buffer_bytes = self.limits.buffer_bytes.max(BUFFER_BYTES_MIN);
         let mut reader = BatchReader::new(fs, segment, 0, &mut work.buffer)?;
         loop {
-            let (batch, at) = match reader.next()? {
-                Step::Batch(batch, at) => (batch, at),
-                Step::Read(bytes) => {
-                    self.go_on(bytes as u64)?;
-                    continue;
-                }
-                Step::End => return Ok(()),
-            };
-            let size = batch.bytes().len() as u64;
-            let done = work
-                .filter
-                .filter(&batch, &rules, &mut work.transactions, &mut cleaned.pending)
-                .map_err(|error| segment.corrupt(at, error))?;
-            work.stats.bytes_read += size;
+            let transactions = &mut work.transactions;
+            let (done, size, at) =
+                match reader.next_unless(&|header| rules.are_overtaken(header))? {
+                    Step::Batch(batch, at) => {
+                        let filtered =
+                            work.filter.filter(&batch, &rules, transactions, &mut cleaned.pending);
+                        let done = filtered.map_err(|error| segment.corrupt(at, error))?;
+                        (done, batch.header().size(), at)
+                    }
+                    Step::Skipped(header, at) => {
+                        let pending = &mut cleaned.pending;
+                        let done = Filter::filter_overtaken(&header, &rules, transactions, pending);
+                        (done, header.size(), at)
+                    }
+                    Step::Read(bytes) => {
+                        self.go_on(bytes as u64)?;
+                        continue;
+                    }
+                    Step::End => return Ok(()),
+                };
+            work.stats.bytes_read += size as u64;
             work.stats.records_read += done.records_read;
             work.stats.records_kept += done.records_kept;
             work.stats.keyless_records += done.keyless;

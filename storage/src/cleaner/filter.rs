@@ -51,6 +51,25 @@ pub(crate) struct Rules<'a> {
     pub(crate) decompressed_bytes_max: usize,
 }
 
+impl Rules<'_> {
+    /// Whether a batch stays even without records.
+    fn retains_empty(&self, header: &BatchHeader) -> bool {
+        let is_last = self.last_records.get(&header.producer_id).is_some_and(|last| {
+            last.last_data_offset.map_or_else(
+                || header.attributes.is_control() && header.producer_epoch == last.producer_epoch,
+                |offset| header.last_offset() == offset,
+            )
+        });
+        header.has_producer_id() && is_last || header.next_offset() == self.high_watermark
+    }
+
+    /// Whether every record of a batch of data was put into the map, and was overtaken there.
+    pub(crate) fn are_overtaken(&self, header: &BatchHeader) -> bool {
+        !header.attributes.is_control()
+            && self.map.has_overtaken(header.base_offset, header.last_offset())
+    }
+}
+
 /// Why a batch cannot be cleaned: the partition cannot.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub(crate) enum FilterError {
@@ -89,6 +108,18 @@ struct Kept {
     start: usize,
     end: usize,
     timestamp: i64,
+    offset: i64,
+    is_tombstone: bool,
+    /// Of its key, until the map was asked.
+    unasked: Option<[u64; 2]>,
+}
+
+/// What is known of a record before the map is searched.
+enum Fate {
+    Goes,
+    Stays,
+    /// As the map says of this hash.
+    InMap([u64; 2]),
 }
 
 /// What happens to a batch before its records are looked at.
@@ -149,6 +180,19 @@ impl Filter {
         Ok(done)
     }
 
+    /// The same for a batch of data whose records are all overtaken, by its header.
+    pub(crate) fn filter_overtaken(
+        header: &BatchHeader,
+        rules: &Rules<'_>,
+        transactions: &mut CleanedTransactions,
+        out: &mut Vec<u8>,
+    ) -> Filtered {
+        transactions.on_batch(header);
+        let written = rules.retains_empty(header).then(|| write_empty(header, out));
+        let records_read = u64::try_from(header.records_count).unwrap_or(0);
+        Filtered { written, records_read, ..Filtered::default() }
+    }
+
     /// Notes which records stay. Returns whether a tombstone is among them.
     fn choose(
         &mut self,
@@ -159,7 +203,6 @@ impl Filter {
         done: &mut Filtered,
     ) -> Result<bool, FilterError> {
         self.kept.clear();
-        let mut has_tombstone = false;
         let whole = records.bytes().len();
         let mut rest = records.bytes();
         for _ in 0..header.records_count {
@@ -168,18 +211,37 @@ impl Filter {
             done.records_read += 1;
             let is_control = header.attributes.is_control();
             done.keyless += u64::from(!is_control && record.key.is_none());
-            if verdict.discard_records || !is_control && !is_kept(header, &record, rules) {
-                continue;
-            }
-            has_tombstone |= record.value.is_none();
-            let timestamp = header.timestamp_of(record.timestamp_delta);
-            self.kept.push(Kept { start, end: whole - rest.len(), timestamp });
+            let unasked = match fate(header, &record, rules) {
+                _ if verdict.discard_records => continue,
+                _ if is_control => None,
+                Fate::Goes => continue,
+                Fate::Stays => None,
+                Fate::InMap(hash) => Some(hash),
+            };
+            self.kept.push(Kept {
+                start,
+                end: whole - rest.len(),
+                timestamp: header.timestamp_of(record.timestamp_delta),
+                offset: header.offset_of(record.offset_delta),
+                is_tombstone: record.value.is_none(),
+                unasked,
+            });
         }
         if !rest.is_empty() {
             return Err(MalformedRecord::TrailingRecords(rest.len()).into());
         }
+        self.ask(rules.map);
         done.records_kept = self.kept.len() as u64;
-        Ok(has_tombstone)
+        Ok(self.kept.iter().any(|record| record.is_tombstone))
+    }
+
+    /// Drops the records that are not the last ones of their keys.
+    fn ask(&mut self, map: &OffsetMap) {
+        map.bring_near(self.kept.iter().filter_map(|record| record.unasked));
+        self.kept.retain(|record| {
+            let last = record.unasked.and_then(|hash| map.get(hash));
+            last.is_none_or(|last| record.offset >= last)
+        });
     }
 
     /// Writes the batch of the records that were kept.
@@ -241,14 +303,7 @@ fn judge(
     } else {
         transactions.on_batch(header)
     };
-    let is_last = rules.last_records.get(&header.producer_id).is_some_and(|last| {
-        last.last_data_offset.map_or_else(
-            || header.attributes.is_control() && header.producer_epoch == last.producer_epoch,
-            |offset| header.last_offset() == offset,
-        )
-    });
-    let retain_empty =
-        header.has_producer_id() && is_last || header.next_offset() == rules.high_watermark;
+    let retain_empty = rules.retains_empty(header);
     Ok(BatchVerdict { discard_records, retain_empty, marker_may_go })
 }
 
@@ -262,18 +317,22 @@ pub(crate) fn control_kind(
     Ok(Some(control_type(&record?).unwrap_or(ControlRecordType::Unknown(-1))))
 }
 
-fn is_kept(header: &BatchHeader, record: &RecordView<'_>, rules: &Rules<'_>) -> bool {
+fn fate(header: &BatchHeader, record: &RecordView<'_>, rules: &Rules<'_>) -> Fate {
     let offset = header.offset_of(record.offset_delta);
     if offset > rules.map.latest_offset() {
-        return true;
+        return Fate::Stays;
     }
-    let Some(key) = record.key else { return false };
+    let Some(key) = record.key else { return Fate::Goes };
     let horizon_passed =
         header.attributes.has_delete_horizon() && header.base_timestamp <= rules.now_ms;
     if record.value.is_none() && horizon_passed {
-        return false;
+        return Fate::Goes;
     }
-    rules.map.get(key).is_none_or(|last| offset >= last)
+    match rules.map.is_newest(offset) {
+        Some(true) => Fate::Stays,
+        Some(false) => Fate::Goes,
+        None => Fate::InMap(rules.map.hash(key)),
+    }
 }
 
 /// Writes records with other timestamp deltas; nothing else in them depends on the batch.
