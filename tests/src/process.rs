@@ -57,11 +57,20 @@ impl Process {
     /// When the process ends first or the line does not come; the message holds the output.
     #[must_use]
     pub fn wait_for_line(&self, text: &str) -> String {
+        self.wait_for_nth_line(text, 0, PATIENCE)
+    }
+
+    /// Waits for a line that contains `text` and comes after `before` others that do.
+    ///
+    /// # Panics
+    /// As [`Process::wait_for_line`].
+    #[must_use]
+    pub fn wait_for_nth_line(&self, text: &str, before: usize, patience: Duration) -> String {
         let (lock, signal) = &*self.output;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience;
         let mut output = lock.lock().expect("no reader panics");
         loop {
-            if let Some(line) = output.lines.iter().find(|line| line.contains(text)) {
+            if let Some(line) = output.lines.iter().filter(|l| l.contains(text)).nth(before) {
                 return line.clone();
             }
             let left = deadline.saturating_duration_since(Instant::now());

@@ -20,8 +20,18 @@ pub fn cpu_seconds(pid: u32) -> f64 {
 /// Resident memory in MB (10^6 bytes).
 #[must_use]
 pub fn resident_mb(pid: u32) -> f64 {
+    memory_mb(pid, "VmRSS:")
+}
+
+/// The most resident memory that the process has had so far, in MB.
+#[must_use]
+pub fn peak_resident_mb(pid: u32) -> f64 {
+    memory_mb(pid, "VmHWM:")
+}
+
+fn memory_mb(pid: u32, name: &str) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a VmRSS line");
+    let line = status.lines().find(|line| line.starts_with(name)).expect("a line of memory");
     let kib: f64 = line.split_whitespace().nth(1).expect("a value").parse().expect("a number");
     kib * 1024.0 / 1e6
 }

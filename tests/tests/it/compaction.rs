@@ -3,19 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 
 use protocol_codec::Uuid;
 use protocol_codec::records::control::EndTransactionMarker;
 use protocol_codec::records::{BatchBuilder, Compression, ValidatedBatch, split_batches};
-use storage::fs::RealFs;
 use storage::log::transactions::EndTransaction;
-use storage::{
-    CleanerClock, CleanupPolicy, DataDirs, DataDirsConfig, Log, LogConfig, LogManager,
-    LogManagerConfig, Placement, RequiredAcks, TopicPartition,
-};
-use tests::environment::{kafka_libs, rounds, workspace};
+use storage::{CleanupPolicy, Log, LogConfig, LogManager, Placement, RequiredAcks, TopicPartition};
+use tests::cleaning::{At, kafkas_cleaner, open_logs};
+use tests::environment::rounds;
 
 const DAY_MS: i64 = 86_400_000;
 /// Of the first record.
@@ -43,17 +39,6 @@ fn config() -> LogConfig {
     }
 }
 
-struct At(i64);
-
-impl CleanerClock for At {
-    fn wall_ms(&self) -> i64 {
-        self.0
-    }
-    fn monotonic_ms(&self) -> i64 {
-        0
-    }
-}
-
 /// Numbers that look random and are the same every time.
 struct Numbers(u64);
 
@@ -66,19 +51,7 @@ impl Numbers {
 }
 
 fn open(dir: &Path) -> Arc<LogManager> {
-    let config = DataDirsConfig {
-        log_dirs: vec![dir.to_owned()],
-        metadata_dir: None,
-        node_id: 1,
-        cluster_id: None,
-    };
-    let dirs = DataDirs::open(&config, &RealFs).unwrap();
-    // Topics without metadata would be refused at the second start.
-    std::fs::create_dir_all(dir.join("__cluster_metadata-1")).unwrap();
-    let settings =
-        LogManagerConfig { default_log_config: self::config(), ..LogManagerConfig::default() };
-    let fs = Arc::new(RealFs);
-    Arc::new(LogManager::open(settings, dirs, fs, BEGIN_MS, &|_| ()).unwrap().0)
+    open_logs(dir, config(), BEGIN_MS)
 }
 
 fn partition() -> TopicPartition {
@@ -134,11 +107,9 @@ fn produce(log: &Arc<Log>, seed: u64, codecs: &[Compression]) {
 
 /// What Kafka says that it has cleaned: first dirty, first uncleanable and end offset.
 fn clean_with_kafka(dir: &Path, now_ms: i64, map_bytes: u64, dirty: &[i64]) -> Vec<Vec<i64>> {
-    let mut command = Command::new("java");
-    command.args(["-cp", &kafka_libs()]).arg(workspace().join("tests/java/Clean.java")).arg(dir);
-    command.arg(now_ms.to_string()).arg(map_bytes.to_string());
-    command.args(dirty.iter().map(ToString::to_string)).arg("--");
-    command.args(SETTINGS.iter().map(|(name, value)| format!("{name}={value}")));
+    let mut words = vec![dir.display().to_string(), now_ms.to_string(), map_bytes.to_string()];
+    words.extend(dirty.iter().map(ToString::to_string));
+    let mut command = kafkas_cleaner(&[], &words, &SETTINGS);
     let output = command.output().expect("java is installed");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
@@ -198,8 +169,9 @@ fn assert_same(ours: &[String], kafkas: &[String], what: &str) {
     assert_eq!(ours.len(), kafkas.len(), "{what}");
 }
 
-/// Cleans three times: as it was, when the horizons have passed, and once more.
-fn compare(seed: u64, codecs: &[Compression]) {
+/// Cleans three times: as it was, as if it had been cleaned up to `clean` before, when the horizons
+/// have passed, and once more.
+fn compare(seed: u64, clean: i64, codecs: &[Compression]) {
     let directory = tempfile::tempdir().unwrap();
     let (ours, kafkas) = (directory.path().join("ours"), directory.path().join("kafkas"));
     std::fs::create_dir_all(&ours).unwrap();
@@ -215,14 +187,15 @@ fn compare(seed: u64, codecs: &[Compression]) {
     let log = manager.get_or_create(&partition(), Uuid::ONE, config(), Placement::Any).unwrap();
     let is_plain = codecs == [Compression::None];
     let mut dropped = Vec::new();
-    for after_ms in [DAY_MS / 4, DAY_MS / 4 + RETENTION_MS, DAY_MS / 4 + RETENTION_MS + 1] {
+    let (early, late) = (DAY_MS / 4, DAY_MS / 4 + RETENTION_MS);
+    for (dirty, after_ms) in [(clean, early), (0, late), (0, late + 1)] {
         let now_ms = BEGIN_MS + after_ms;
-        let what = format!("seed {seed}, {after_ms} ms after the beginning");
-        log.set_clean_point(0);
+        let what = format!("seed {seed}, from {dirty}, {after_ms} ms after the beginning");
+        log.set_clean_point(dirty);
         let done = manager.clean_now(&partition(), &At(now_ms)).unwrap();
         log.tick(now_ms);
         dropped.push(done.records_read - done.records_kept);
-        let theirs = clean_with_kafka(&kafkas_log, now_ms, 1 << 20, &[0]);
+        let theirs = clean_with_kafka(&kafkas_log, now_ms, 1 << 20, &[dirty]);
         assert_eq!(theirs[0][2], done.end_offset, "{what}");
         assert_eq!(theirs[0][1], done.end_offset, "{what}");
         let files = |dir| segment_files(dir, &["log"]);
@@ -254,11 +227,19 @@ fn compare(seed: u64, codecs: &[Compression]) {
 #[test]
 fn the_same_bytes_stay_as_with_kafkas_cleaner() {
     for seed in 1..=rounds(1, 10) {
-        compare(seed as u64, &[Compression::None]);
+        compare(seed as u64, 0, &[Compression::None]);
+    }
+}
+
+/// The keys of the clean part are searched, those of the dirty part were seen.
+#[test]
+fn the_same_bytes_stay_where_a_part_was_clean() {
+    for seed in 1..=rounds(1, 10) {
+        compare(100 + seed as u64, 1000, &[Compression::None]);
     }
 }
 
 #[test]
 fn the_same_records_stay_in_compressed_batches() {
-    compare(3, &Compression::ALL);
+    compare(3, 0, &Compression::ALL);
 }
