@@ -150,10 +150,11 @@ impl Cleaning<'_> {
         // The transactions are met once more, from the beginning of the log.
         work.transactions = CleanedTransactions::default();
         let first = segments.first().map_or(0, |first| first.base_offset());
-        let aborted = self.log.aborted_transactions(first, work.stats.end_offset)?;
-        work.transactions.add_aborted(aborted);
-
         let end = segments.partition_point(|s| s.base_offset() < work.stats.end_offset);
+        // Also of those behind the end in the last segment: its transaction index is made anew.
+        let bound = segments.get(end).map_or(dirty.end, |next| next.base_offset());
+        work.transactions.add_aborted(self.log.aborted_transactions(first, bound)?);
+
         let segments = segments.get(..end).unwrap_or_default();
         for range in self.groups(&work, segments)? {
             self.clean_group(&mut work, segments.get(range).unwrap_or_default())?;

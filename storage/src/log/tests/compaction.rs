@@ -245,6 +245,22 @@ fn a_full_map_cleans_a_part_and_the_next_round_the_rest() {
 }
 
 #[test]
+fn a_transaction_behind_the_end_of_a_part_stays_aborted() {
+    let disk = disk();
+    let log = disk.create();
+    put(&log, BatchBuilder::new(), &["a", "b", "c", "d"].map(|key| (key, Some("value"))));
+    put(&log, BatchBuilder::new().transactional(true).producer(6, 0, 0), &[("e", Some("value"))]);
+    end_transaction(&log, 6, false);
+    log.roll().unwrap();
+    log.flush().unwrap();
+    let before = committed(&log);
+    // The map is full after three keys; the segment is written anew as a whole.
+    let limits = Limits { map_bytes: 8 * 24, load_factor: 0.4, ..limits() };
+    assert_eq!(clean_with(&log, 10_000, &limits).unwrap().end_offset, 3);
+    assert_eq!(committed(&log), before);
+}
+
+#[test]
 fn what_is_open_young_or_not_on_the_disk_is_left_alone() {
     let disk = disk();
     let log = disk.create();
