@@ -58,6 +58,8 @@ pub struct OpenLog {
     /// Everything before it was acknowledged as durable, as far as is known; what lies between the
     /// recovery point and here is walked, but may not be cut.
     pub durable_end: i64,
+    /// From `cleaner-offset-checkpoint`: before it, too, compaction has left gaps.
+    pub clean_point: Option<i64>,
     /// The log directory was closed cleanly.
     pub clean_shutdown: bool,
     /// The caller makes the whole log directory durable before the log is used.

@@ -86,6 +86,7 @@ impl Disk {
             log_start_offset: self.log_start_offset,
             recovery_point: self.recovery_point,
             durable_end: self.durable_end,
+            clean_point: None,
             clean_shutdown: self.clean,
             sync_later: false,
             now_ms: 0,

@@ -15,7 +15,6 @@ use parking_lot::Mutex;
 
 use super::{LogManager, ManagedDir};
 use crate::TopicPartition;
-use crate::checkpoint::offsets::{self, CLEANER_CHECKPOINT};
 use crate::cleaner::choose::{Cleanable, InvalidCheckpoint, cleanable, dirtiest};
 use crate::cleaner::clean::{CleanError, CleanedStats, Cleaning};
 use crate::cleaner::offset_map::OffsetMap;
@@ -79,9 +78,6 @@ impl LogManager {
         config: CleanerConfig,
         clock: Arc<dyn CleanerClock>,
     ) -> io::Result<()> {
-        for dir in &self.dirs {
-            self.read_clean_points(dir);
-        }
         self.reconfigure_cleaner(&|| config.clone(), clock)
     }
 
@@ -119,29 +115,6 @@ impl LogManager {
 
     pub(crate) fn cleaner_config(&self) -> CleanerConfig {
         self.cleaners.config.lock().clone()
-    }
-
-    /// Takes over what the checkpoint of a directory says. A damaged one is as good as none: more
-    /// is cleaned than would be needed.
-    fn read_clean_points(&self, dir: &ManagedDir) {
-        if !dir.is_online() {
-            return;
-        }
-        let path = dir.log_dir().path();
-        let points = match offsets::read(dir.fs(), path, CLEANER_CHECKPOINT) {
-            Ok(points) => points,
-            Err(error) => {
-                tracing::warn!(dir = %path.display(), file = CLEANER_CHECKPOINT, %error, "Damaged checkpoint is passed over");
-                return;
-            }
-        };
-        dir.note_checkpoint(CLEANER_CHECKPOINT, &points);
-        for (partition, offset) in points {
-            let log = self.get(&partition).filter(|log| log.dir().path() == path);
-            if let Some(log) = log.filter(|log| log.clean_point().is_none()) {
-                log.set_clean_point(offset);
-            }
-        }
     }
 
     /// Notes up to where a log is clean, on the disk too. A failed write is judged like any other.

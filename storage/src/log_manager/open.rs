@@ -21,8 +21,8 @@ use super::parallel::for_each;
 use super::tick::TickSchedule;
 use super::{Entry, LogManager, LogManagerConfig, Logs, ManagedDir};
 use crate::checkpoint::offsets::{
-    self, LOG_START_CHECKPOINT, RECOVERY_POINT_CHECKPOINT, REPLICATION_CHECKPOINT,
-    ReadCheckpointError,
+    self, CLEANER_CHECKPOINT, LOG_START_CHECKPOINT, RECOVERY_POINT_CHECKPOINT,
+    REPLICATION_CHECKPOINT, ReadCheckpointError,
 };
 use crate::clean_shutdown;
 use crate::data_dirs::{DataDir, DataDirs};
@@ -97,6 +97,7 @@ struct DirWork<'a> {
     sync_later: bool,
     recovery_points: HashMap<TopicPartition, i64>,
     log_starts: HashMap<TopicPartition, i64>,
+    clean_points: HashMap<TopicPartition, i64>,
     folders: Mutex<VecDeque<(TopicPartition, PathBuf)>>,
     total: usize,
     done: AtomicUsize,
@@ -249,6 +250,7 @@ impl ManagedDir {
         }
         let recovery_points = self.read_checkpoint(RECOVERY_POINT_CHECKPOINT)?;
         let log_starts = self.read_checkpoint(LOG_START_CHECKPOINT)?;
+        let clean_points = self.read_checkpoint(CLEANER_CHECKPOINT)?;
         report.high_watermarks.extend(self.read_checkpoint(REPLICATION_CHECKPOINT)?);
         if is_clean {
             clean_shutdown::remove(self.fs(), path)
@@ -265,6 +267,7 @@ impl ManagedDir {
             sync_later: !is_clean && self.syncs_together(folders.len()),
             recovery_points,
             log_starts,
+            clean_points,
             total: folders.len(),
             folders: Mutex::new(folders),
             done: AtomicUsize::new(0),
@@ -370,6 +373,7 @@ impl DirWork<'_> {
             log_start_offset: self.log_starts.get(partition).copied().unwrap_or(0),
             recovery_point,
             durable_end: self.durable_end(partition, topic_id).max(recovery_point),
+            clean_point: self.clean_points.get(partition).copied(),
             clean_shutdown: self.is_clean,
             sync_later: self.sync_later,
             now_ms,
@@ -378,6 +382,9 @@ impl DirWork<'_> {
             Ok((log, recovery)) => {
                 if let Some(topic_id) = topic_id {
                     log.identify(topic_id);
+                }
+                if let Some(clean_point) = open.clean_point {
+                    log.set_clean_point(clean_point);
                 }
                 if recovery.segments_scanned > 0 {
                     tracing::debug!(%partition, ?recovery, "Recovered a log");

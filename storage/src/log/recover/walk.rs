@@ -59,14 +59,14 @@ impl Opening<'_> {
     }
 
     /// A segment begins where the one before it ends. Compaction takes records away at that place
-    /// too, but only before the recovery point.
+    /// too, but only before the recovery point; should its checkpoint be lost, the cleaner's says so.
     fn gap_before(&self, number: usize, next_offset: i64) -> Option<Damage> {
         let before = number.checked_sub(1)?;
         let (segment, next) = (self.segments.get(before)?, self.segments.get(number)?);
         // An empty segment's name, too, says that there was something before it.
         let is_gap = next.base_offset() > next_offset;
-        let is_compacted = next.base_offset() <= self.open.recovery_point
-            || self.open.config.cleanup_policy.compact;
+        let compacted = self.open.recovery_point.max(self.open.clean_point.unwrap_or(0));
+        let is_compacted = next.base_offset() <= compacted;
         if !is_gap || is_compacted {
             return None;
         }

@@ -515,3 +515,29 @@ fn every_crash_leaves_a_log_with_the_same_last_values() {
     }
     assert!(at > 100, "the cleaning has {at} operations");
 }
+
+#[test]
+fn gaps_that_compaction_has_left_are_none_when_the_recovery_point_is_forgotten() {
+    let disk = disk();
+    let log = disk.create();
+    // One batch a segment, too large to be put together; nothing stays of the second.
+    let value = "value".repeat(50);
+    for key in ["a", "b", "b", "c"] {
+        put(&log, BatchBuilder::new(), &[(key, Some(&value))]);
+        log.roll().unwrap();
+    }
+    log.flush().unwrap();
+    clean(&log, 10_000);
+    assert_eq!(batches(&log, 0), [0, 2, 3]);
+    // The policy of a topic is not known yet when its logs are opened.
+    let config = LogConfig::default();
+    let clean_point = log.clean_point();
+    let open = OpenLog { config, recovery_point: 0, clean_point, ..disk.open_log() };
+    let (log, recovery) = Log::open(disk.context(), &open).unwrap();
+    assert_eq!((batches(&log, 0), recovery.bytes_cut), (vec![0, 2, 3], 0));
+    // Of what nobody has compacted a gap is a loss.
+    let (log, recovery) =
+        Log::open(disk.context(), &OpenLog { clean_point: None, ..open }).unwrap();
+    assert_eq!(batches(&log, 0), [0]);
+    assert!(recovery.bytes_cut > 0);
+}
