@@ -225,6 +225,11 @@ impl LogManager {
         stop: &Stop,
         clock: &dyn CleanerClock,
     ) -> Result<CleanedStats, CleanError> {
+        // A transaction whose marker a power cut may take is not decided, and a batch that it may
+        // take is not the last one of its producer.
+        if chosen.log.durable_end() < chosen.log.visible_end() {
+            chosen.log.flush().map_err(|_| CleanError::Offline)?;
+        }
         let pace = |bytes: u64| {
             let wait_ms = self.cleaners.throttle.lock().note(bytes, clock.monotonic_ms());
             if wait_ms == 0 { !stop.is_wanted() } else { stop.wait(Duration::from_millis(wait_ms)) }
