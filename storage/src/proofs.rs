@@ -12,13 +12,15 @@
 //! | `power_cuts.rs` | that a power cut at any change of the disk loses nothing acknowledged |
 //! | `faults.rs` | that a full or broken disk loses nothing acknowledged, and harms no other disk |
 //! | `bit_flips.rs` | that a flipped bit never gives a reader a wrong record |
-//! | `mutants.rs` | that these proofs fail when a promise is broken |
+//! | `compaction.rs` | all of this for logs that are compacted |
+//! | `mutants.rs`, `compaction_mutants.rs` | that these proofs fail when a promise is broken |
 //!
 //! | file | helps |
 //! |---|---|
 //! | `prover.rs` | many cases from one seed, on all cores, shrunk when one fails |
 //! | `steps.rs` | the steps, and random ones |
 //! | `world.rs`, `truth.rs` | the log manager and what it must show |
+//! | `cleaning.rs`, `compacted_truth.rs` | compaction in a world, and what it may take |
 //! | `machine.rs`, `power.rs` | disks, and a switch that turns them off at a certain change |
 //!
 //! A failure prints its seed and the smallest history. `BARNABAS_LONG=1` runs the long forms,
@@ -26,6 +28,10 @@
 
 mod bit_flips;
 mod cases;
+mod cleaning;
+mod compacted_truth;
+mod compaction;
+mod compaction_mutants;
 mod faults;
 mod histories;
 mod machine;

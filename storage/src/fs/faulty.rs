@@ -187,8 +187,15 @@ impl Fs for FaultyFs {
 
     fn space(&self, path: &Path) -> io::Result<DiskSpace> {
         let mut space = self.inner.space(path)?;
+        // A rule that names a directory is about its disk only.
+        let dir = format!("{}/", path.display());
+        let is_here =
+            |part: &str| !part.starts_with('/') || dir.contains(part) || part.starts_with(&dir);
         let full = |rule: &Rule| {
-            rule.times > 0 && matches!(rule.fault, Fault::NoSpace | Fault::ShortWriteThenNoSpace(_))
+            matches!(rule.fault, Fault::NoSpace | Fault::ShortWriteThenNoSpace(_))
+                && rule.times > 0
+                && rule.skip == 0
+                && is_here(&rule.path_contains)
         };
         if self.rules.lock().rules.iter().any(full) {
             space.usable = 0;

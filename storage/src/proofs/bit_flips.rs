@@ -12,10 +12,11 @@ use parking_lot::Mutex;
 use proptest::prelude::*;
 use protocol_codec::records::split_batches;
 
+use super::compaction::compacted;
 use super::machine::Machine;
 use super::power::Power;
 use super::prover::{Cases, example, is_long, prove, report};
-use super::steps::{Step, Weights, steps};
+use super::steps::{Kind, Step, Weights, steps};
 use super::truth::Truth;
 use super::world::{Partition, World};
 use crate::checkpoint::offsets::LOG_START_CHECKPOINT;
@@ -54,16 +55,26 @@ struct Image {
     tails: Vec<PathBuf>,
 }
 
-/// One directory was stopped cleanly, one was not.
-static IMAGES: LazyLock<[Image; 2]> = LazyLock::new(|| [image(true), image(false)]);
-
-fn image(is_clean: bool) -> Image {
-    let mut world = World::new();
+/// Directories that were stopped cleanly and not, without compaction and with it.
+static IMAGES: LazyLock<[Image; 4]> = LazyLock::new(|| {
     let weights = Weights { restart: 0, ..Weights::EVEN };
+    let world = |is_clean| image(World::new(), weights, is_clean);
+    let compacted_world = |is_clean| {
+        let world = compacted(&[DIR], &|fs| fs, Power::default());
+        image(world, Weights { cut_log: 0, compact: 4, ..weights }, is_clean)
+    };
+    [world(true), world(false), compacted_world(true), compacted_world(false)]
+});
+
+fn image(mut world: World, weights: Weights, is_clean: bool) -> Image {
     let history = example(&prop::collection::vec(steps(weights, 60), 4), 1).concat();
     let keeps_all = |step: &&Step| !matches!(step, Step::Delete(_));
     history.iter().filter(keeps_all).for_each(|step| world.run(step));
     world.must_go_on();
+    if world.machine.is_compacted() {
+        world.must_compact();
+        compact_an_aborted_transaction(&mut world);
+    }
     world.run(&Step::DeleteRecords(0, 60));
     world.run(&Step::Checkpoint);
     if is_clean {
@@ -81,6 +92,19 @@ fn image(is_clean: bool) -> Image {
     };
     let tails = world.partitions.iter().map(last_segment).filter(|_| !is_clean).collect();
     Image { mem, truths, files, tails }
+}
+
+/// A cleaned segment has a transaction index then.
+fn compact_an_aborted_transaction(world: &mut World) {
+    let (partition, kind, all) = (0, Kind::Transactional, true);
+    world.run(&Step::Append { partition, kind, records: 3, all, timestamp: 0 });
+    world.run(&Step::EndTransaction { partition, committed: false, all });
+    world.run(&Step::Roll(partition));
+    world.must_append(partition);
+    world.run(&Step::Sync);
+    world.run(&Step::Compact(10_000));
+    let names = world.machine.mem.list(world.partitions[0].log.path()).unwrap();
+    assert!(names.iter().any(|entry| entry.name.ends_with(".txnindex")));
 }
 
 /// As the broker does it after a segment was sealed.
@@ -225,6 +249,7 @@ fn a_flipped_bit_never_gives_a_reader_a_wrong_record() {
         "recovery-point-offset-checkpoint",
         "log-start-offset-checkpoint",
         "replication-offset-checkpoint",
+        "cleaner-offset-checkpoint",
         ".kafka_cleanshutdown",
         "barnabas-sealed",
     ] {

@@ -24,7 +24,7 @@ fn world(op: Op, skip: usize, times: usize, fault: Fault) -> World {
     world
 }
 
-const WITHOUT_STOPS: Weights = Weights { checkpoint: 2, restart: 0, cut_log: 1, truncate: 0 };
+const WITHOUT_STOPS: Weights = Weights { restart: 0, ..Weights::EVEN };
 
 /// From the write number `at` on the disk is full, until there is room again.
 fn fill_the_disk(history: &[Step], at: usize, fault: Fault) {

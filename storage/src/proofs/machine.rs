@@ -6,7 +6,12 @@ use std::sync::Arc;
 use super::power::{Power, PoweredFs};
 use crate::data_dirs::{DataDirs, DataDirsConfig};
 use crate::fs::{FaultyFs, Fs, MemFs};
-use crate::{LogConfig, LogManager, LogManagerConfig, RecoveryReport};
+use crate::{CleanerClock, CleanerConfig, LogConfig, LogManager, LogManagerConfig, RecoveryReport};
+
+/// Of the records of a world.
+pub(super) const KEYS: usize = 7;
+pub(super) const COMPACTION_LAG_MS: i64 = 100;
+pub(super) const DELETE_RETENTION_MS: i64 = 1_500;
 
 /// Puts a file system between the faults and the disk, for mutants.
 pub(super) type Layer<'a> = &'a dyn Fn(Arc<dyn Fs>) -> Arc<dyn Fs>;
@@ -65,7 +70,49 @@ impl Machine {
         let data_dirs = self.data_dirs(&*fs)?;
         let opened = LogManager::open(self.config.clone(), data_dirs, fs, now_ms, &|_| {});
         let (manager, report) = opened.map_err(|error| error.to_string())?;
-        Ok((Process { manager: Arc::new(manager), power }, report))
+        let process = Process { manager: Arc::new(manager), power };
+        if self.is_compacted() {
+            process.manager.start_cleaner(cleaner_config(), Arc::new(Clock(now_ms))).unwrap();
+        }
+        Ok((process, report))
+    }
+
+    /// From the next start on all logs are compacted, and lose their oldest segments too.
+    pub(super) fn compact(&mut self) {
+        self.config.default_log_config.cleanup_policy.compact = true;
+    }
+
+    pub(super) fn is_compacted(&self) -> bool {
+        self.config.default_log_config.cleanup_policy.compact
+    }
+
+    pub(super) fn log_config(&self) -> LogConfig {
+        self.config.default_log_config.clone()
+    }
+}
+
+/// A moment, for a cleaner.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock(pub(super) i64);
+
+impl CleanerClock for Clock {
+    fn wall_ms(&self) -> i64 {
+        self.0
+    }
+
+    fn monotonic_ms(&self) -> i64 {
+        self.0
+    }
+}
+
+/// No threads here either, and not room enough for all keys at once.
+fn cleaner_config() -> CleanerConfig {
+    CleanerConfig {
+        enable: false,
+        dedupe_buffer_size: 24 * KEYS as u64,
+        io_buffer_load_factor: 0.8,
+        io_buffer_size: 0,
+        ..CleanerConfig::default()
     }
 }
 
@@ -83,12 +130,15 @@ fn config() -> LogManagerConfig {
     }
 }
 
-pub(super) fn log_config() -> LogConfig {
+fn log_config() -> LogConfig {
     LogConfig {
         segment_bytes: 600,
         index_interval_bytes: 100,
         file_delete_delay_ms: 1_000,
         retention_ms: -1,
+        min_cleanable_dirty_ratio: 0.0,
+        min_compaction_lag_ms: COMPACTION_LAG_MS,
+        delete_retention_ms: DELETE_RETENTION_MS,
         ..LogConfig::default()
     }
 }

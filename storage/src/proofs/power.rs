@@ -2,6 +2,7 @@
 //! errors from then on, and nothing of what it still tries reaches a disk.
 
 use std::io::{self, IoSlice};
+use std::mem;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub(super) struct Power {
 struct State {
     is_off: bool,
     cut: Option<Cut>,
+    /// Counts while a log is cleaned, in the place of the other.
+    cut_of_cleaning: Option<Cut>,
 }
 
 /// When the power goes: at the change number `at`, from 0 on, of a file whose path has one of
@@ -37,8 +40,22 @@ pub(super) struct Cut {
 
 impl Power {
     pub(super) fn until(cut: Cut) -> Self {
-        let machine = Arc::new(Mutex::new(State { is_off: false, cut: Some(cut) }));
-        Self { machine, is_killed: Arc::default() }
+        Self::of(State { cut: Some(cut), ..State::default() })
+    }
+
+    /// Only changes count that are made while logs are cleaned.
+    pub(super) fn until_cleaning(cut: Cut) -> Self {
+        Self::of(State { cut_of_cleaning: Some(cut), ..State::default() })
+    }
+
+    fn of(state: State) -> Self {
+        Self { machine: Arc::new(Mutex::new(state)), is_killed: Arc::default() }
+    }
+
+    /// A cleaning begins or ends.
+    pub(super) fn change_work(&self) {
+        let State { cut, cut_of_cleaning, .. } = &mut *self.machine.lock();
+        mem::swap(cut, cut_of_cleaning);
     }
 
     /// For the next process on the same machine.

@@ -37,7 +37,7 @@ pub(super) fn outage(weights: Weights, changes: u64) -> impl Strategy<Value = Ou
 }
 
 /// Runs the history on `world`, whose power goes in it.
-pub(super) fn survive(mut world: World, outage: &Outage) {
+pub(super) fn survive(world: &mut World, outage: &Outage) {
     outage.steps.iter().for_each(|step| world.run(step));
     world.check();
     if let Some(at) = outage.again_at {
@@ -63,7 +63,7 @@ fn prove_for(name: &str, weights: Weights, changes: u64, paths: &'static [&'stat
         cases,
         || outage(weights, changes),
         |outage| {
-            survive(world(&outage, paths), &outage);
+            survive(&mut world(&outage, paths), &outage);
         },
     );
 }
@@ -80,12 +80,12 @@ fn the_power_goes_at_a_change_of_a_partition() {
 
 #[test]
 fn the_power_goes_at_a_change_of_a_checkpoint_or_marker() {
-    let weights = Weights { checkpoint: 12, restart: 4, cut_log: 2, truncate: 0 };
+    let weights = Weights { checkpoint: 12, restart: 4, cut_log: 2, ..Weights::EVEN };
     prove_for("power cuts of checkpoints", weights, 60, &["checkpoint", "cleanshutdown"]);
 }
 
 #[test]
 fn the_power_goes_at_a_change_of_the_journal() {
-    let weights = Weights { checkpoint: 1, restart: 2, cut_log: 2, truncate: 0 };
+    let weights = Weights { checkpoint: 1, restart: 2, cut_log: 2, ..Weights::EVEN };
     prove_for("power cuts of the journal", weights, 40, &["journal"]);
 }

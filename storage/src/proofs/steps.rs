@@ -44,6 +44,8 @@ pub(super) enum Step {
     Delete(usize),
     /// Time goes by, and regular work is done.
     Tick(i64),
+    /// Time goes by, and the cleaner compacts what is due: in compacted worlds only.
+    Compact(i64),
     Checkpoint,
     /// The process stops, and starts again.
     Restart,
@@ -60,10 +62,12 @@ pub(super) struct Weights {
     /// None where a step may be cut short: whoever truncates must lower the checkpoint of the
     /// recovery point first, and nobody does either yet.
     pub(super) truncate: u32,
+    pub(super) compact: u32,
 }
 
 impl Weights {
-    pub(super) const EVEN: Self = Self { checkpoint: 2, restart: 1, cut_log: 1, truncate: 0 };
+    pub(super) const EVEN: Self =
+        Self { checkpoint: 2, restart: 1, cut_log: 1, truncate: 0, compact: 0 };
 }
 
 fn append() -> impl Strategy<Value = Step> {
@@ -106,6 +110,7 @@ fn step(weights: Weights) -> impl Strategy<Value = Step> {
         (weights.truncate, truncate.boxed()),
         (1, partition().prop_map(Step::Delete).boxed()),
         (1, (1..8_000_i64).prop_map(Step::Tick).boxed()),
+        (weights.compact, (0..2_000_i64).prop_map(Step::Compact).boxed()),
         (weights.checkpoint, Just(Step::Checkpoint).boxed()),
         (weights.restart, Just(Step::Restart).boxed()),
         (weights.restart, Just(Step::Kill).boxed()),

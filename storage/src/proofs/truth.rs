@@ -1,11 +1,13 @@
 //! What one partition's log must show: a list of batches, and how far it was acknowledged.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use protocol_codec::records::split_batches;
 
+use super::compacted_truth::Past;
 use crate::Log;
 
 pub(super) const IDEMPOTENT_PRODUCER: i64 = 5;
@@ -22,6 +24,8 @@ pub(super) struct Batch {
     pub(super) what: What,
     /// As it lies on the disk.
     pub(super) bytes: Bytes,
+    /// The records that compaction has taken from it, as bits.
+    pub(super) gone: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +39,23 @@ impl Batch {
     pub(super) fn end(&self) -> i64 {
         self.base + self.records
     }
+
+    pub(super) fn is_marker(&self) -> bool {
+        matches!(self.what, What::End { .. })
+    }
+
+    /// Of a batch of data that has one.
+    pub(super) fn producer(&self) -> Option<i64> {
+        match self.what {
+            What::Data { producer, .. } => Some(producer),
+            _ => None,
+        }
+    }
+
+    /// The places in it of the records that are left.
+    fn left(&self) -> impl Iterator<Item = i64> {
+        (0..self.records).filter(|at| self.gone >> at & 1 == 0)
+    }
 }
 
 /// One log as it must be.
@@ -44,6 +65,8 @@ pub(super) struct Truth {
     pub(super) end: i64,
     /// Those before `start` may be gone.
     pub(super) batches: Vec<Batch>,
+    /// What of them was ever compacted.
+    pub(super) past: Past,
     /// Everything before it was acknowledged as durable.
     acked: Arc<AtomicI64>,
     /// Where the last `acks=all` batch ends that a reader has seen.
@@ -86,7 +109,13 @@ impl Truth {
             }
             _ => None,
         };
-        self.batches.iter().rev().find_map(of_batch).unwrap_or(0)
+        self.written().filter_map(of_batch).last().unwrap_or(0)
+    }
+
+    /// All batches as they were written.
+    pub(super) fn written(&self) -> impl Iterator<Item = &Batch> {
+        let bound = self.past.bound();
+        self.past.batches().chain(self.batches.iter().filter(move |batch| batch.base >= bound))
     }
 
     /// The first offset of the transaction that is open when everything before `bound` counts.
@@ -95,9 +124,9 @@ impl Truth {
     }
 
     /// First and last offset of all aborted transactions, and the first one of the open one.
-    fn transactions(&self, bound: i64) -> (Vec<(i64, i64)>, Option<i64>) {
+    pub(super) fn transactions(&self, bound: i64) -> (Vec<(i64, i64)>, Option<i64>) {
         let (mut aborted, mut open) = (Vec::new(), None);
-        for batch in &self.batches {
+        for batch in self.written() {
             match batch.what {
                 What::Data { producer: TRANSACTIONAL_PRODUCER, .. } => {
                     open.get_or_insert(batch.base);
@@ -119,8 +148,14 @@ impl Truth {
 
     /// The log was cut at `offset`, which lies in it.
     pub(super) fn cut(&mut self, offset: i64, first_base: i64) {
+        self.past.cut(offset);
         self.batches.retain(|batch| batch.end() <= offset);
-        self.end = self.batches.last().map_or(first_base, Batch::end).max(first_base);
+        self.end = self
+            .batches
+            .last()
+            .map_or(first_base, Batch::end)
+            .max(first_base)
+            .max(self.past.bound());
         self.start = self.start.min(self.end);
         self.was_cut = true;
         self.promise_less(self.end);
@@ -149,11 +184,21 @@ impl Truth {
         }
         assert!(end >= least, "it ends at {end}, {least} was promised");
         assert!(end <= self.end, "it ends at {end}, {} was written", self.end);
+        self.past.cut(end);
         self.batches.retain(|batch| batch.end() <= end);
         let is_whole = self.batches.last().is_none_or(|batch| batch.end() == end);
         assert!(is_whole || start == end, "it ends at {end}, inside of a batch");
         assert!(start <= self.start, "it begins at {start}, {} was asked for", self.start);
         let old_start = self.start.min(end);
+        if self.past.is_unfinished && may_fail {
+            self.take_over_what_can_be_read(log);
+        } else if self.past.is_unfinished {
+            self.take_over_opened(log, start);
+        } else if !may_fail && self.past.bound() > 0 && start < old_start {
+            let is_same = read(log, old_start, end) == self.bytes(old_start, end);
+            assert!(is_same, "other bytes than were left by compaction");
+            self.take_over_opened(log, start);
+        }
         if start < old_start {
             if !may_fail {
                 self.check_deleted(log, start);
@@ -205,7 +250,13 @@ impl Truth {
     }
 
     /// While the disk fails: what can be read is right.
-    pub(super) fn check_what_can_be_read(&self, log: &Log) {
+    pub(super) fn check_what_can_be_read(&mut self, log: &Log) {
+        if self.past.is_unfinished {
+            self.take_over_what_can_be_read(log);
+        }
+        if self.past.is_unfinished {
+            return;
+        }
         let visible = log.visible_end();
         for offset in [self.start, (self.start + visible) / 2] {
             let read = log.read(offset, usize::MAX, visible, true).map(|read| read.to_bytes());
@@ -254,7 +305,7 @@ impl Truth {
         let records = self
             .batches
             .iter()
-            .flat_map(|batch| (0..batch.records).map(|at| (batch.base + at, batch.timestamp + at)));
+            .flat_map(|batch| batch.left().map(|at| (batch.base + at, batch.timestamp + at)));
         let records: Vec<_> = records.filter(|(offset, _)| *offset >= self.start).collect();
         for timestamp in [0, 300] {
             let wanted = records.iter().find(|(_, found)| *found >= timestamp);
@@ -272,13 +323,22 @@ impl Truth {
         }
         let found = log.aborted_transactions(self.start, log.last_stable_offset()).unwrap();
         let found: Vec<_> = found.iter().map(|txn| (txn.first_offset, txn.last_offset)).collect();
-        let is_due = |(first, _): &&(i64, i64)| *first >= self.start;
+        // When compaction has taken all its records it may be forgotten, or not yet.
+        let is_there = |offsets: Range<i64>| {
+            let mut batches = self.batches.iter().filter(|batch| offsets.contains(&batch.base));
+            batches.any(|batch| {
+                batch.producer() == Some(TRANSACTIONAL_PRODUCER) && batch.left().count() > 0
+            })
+        };
+        let is_due = |txn: &&(i64, i64)| txn.0 >= self.start && is_there(txn.0..txn.1);
         let all = self.transactions(i64::MAX).0;
         let is_right = |(first, last): &(i64, i64)| {
-            all.iter().any(|txn| txn.1 == *last && (txn.0 == *first || txn.0 < self.start))
+            let began = |txn: &(i64, i64)| txn.0.max(self.start)..*first;
+            all.iter().any(|txn| txn.1 == *last && (txn.0 == *first || !is_there(began(txn))))
         };
+        let is_found = |txn: &(i64, i64)| found.iter().any(|(_, last)| *last == txn.1);
         assert!(
-            found.iter().all(is_right) && aborted.iter().filter(is_due).all(|t| found.contains(t)),
+            found.iter().all(is_right) && aborted.iter().filter(is_due).all(is_found),
             "aborted: {found:?} found, {aborted:?} in truth"
         );
     }

@@ -8,7 +8,7 @@ use protocol_codec::Uuid;
 use protocol_codec::records::control::EndTransactionMarker;
 use protocol_codec::records::{BatchBuilder, ValidatedBatch};
 
-use super::machine::{Layer, Machine, Process, log_config};
+use super::machine::{KEYS, Layer, Machine, Process};
 use super::power::Power;
 use super::steps::{Kind, PARTITIONS, Step};
 use super::truth::{Batch, IDEMPOTENT_PRODUCER, TRANSACTIONAL_PRODUCER, Truth, What};
@@ -22,9 +22,9 @@ const BROKER_EPOCH: i64 = 17;
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) machine: Machine,
-    process: Process,
+    pub(super) process: Process,
     pub(super) partitions: Vec<Partition>,
-    now_ms: i64,
+    pub(super) now_ms: i64,
     topics: u8,
     /// No process runs: the power went while one was started.
     is_down: bool,
@@ -50,7 +50,10 @@ impl World {
 
     /// With these log directories, a layer over the disks, and this power for the first process.
     pub(super) fn with(dirs: &'static [&'static str], layer: Layer<'_>, power: Power) -> Self {
-        let machine = Machine::new(dirs, layer);
+        Self::of(Machine::new(dirs, layer), power)
+    }
+
+    pub(super) fn of(machine: Machine, power: Power) -> Self {
         let (process, _) = machine.start(Power::default(), 0).unwrap();
         let mut world = Self {
             machine,
@@ -112,6 +115,7 @@ impl World {
                 self.now_ms += ms;
                 self.process.manager.tick(self.now_ms);
             }
+            Step::Compact(ms) => self.compact(ms),
             Step::Checkpoint => self.checkpoint(),
             Step::Restart => self.restart(),
             Step::Kill => self.kill(),
@@ -137,7 +141,7 @@ impl World {
     }
 
     /// Whether an error of this partition is right.
-    fn may_fail(&self, partition: usize) -> bool {
+    pub(super) fn may_fail(&self, partition: usize) -> bool {
         let dir = self.partitions[partition].log.dir().path();
         self.power().is_off() || self.failing.is_some_and(|failing| dir == Path::new(failing))
     }
@@ -162,7 +166,7 @@ impl World {
             let sequence = truth.next_sequence(producer);
             What::Data { producer, sequence }
         });
-        let batch = batch(what, records, timestamp);
+        let batch = self.batch(what, records, timestamp);
         self.append_batch(at, &batch, what, timestamp, all, |log, epoch, acks, now_ms| {
             log.append_as_leader(&batch, epoch, acks, now_ms)
         });
@@ -197,7 +201,7 @@ impl World {
         let (epoch, base) = (*epoch, truth.end);
         let records = i64::from(batch.header().records_count);
         let bytes = batch.to_bytes(base, epoch);
-        let written = Batch { base, records, timestamp, epoch, all, what, bytes };
+        let written = Batch { base, records, timestamp, epoch, all, what, bytes, gone: 0 };
         let acks = if all { RequiredAcks::All } else { RequiredAcks::Leader };
         let appended = append(log, epoch, acks, self.now_ms);
         let appended = self.tolerate(at, appended);
@@ -218,9 +222,9 @@ impl World {
         let Partition { log, truth, epoch, .. } = &self.partitions[at];
         let of_producer =
             |batch: &&Batch| matches!(batch.what, What::Data { producer: IDEMPOTENT_PRODUCER, .. });
-        let last = truth.batches.iter().rev().find(of_producer);
+        let last = truth.written().filter(of_producer).last();
         let Some(last) = last.filter(|last| last.base >= truth.start).cloned() else { return };
-        let again = batch(last.what, last.records as usize, last.timestamp);
+        let again = self.batch(last.what, last.records as usize, last.timestamp);
         let appended = log.append_as_leader(&again, *epoch, RequiredAcks::All, self.now_ms);
         let Some(appended) = self.tolerate(at, appended) else { return };
         assert!(appended.duplicate);
@@ -245,6 +249,10 @@ impl World {
     fn truncate(&mut self, at: usize, percent: i64) {
         let Partition { log, truth, .. } = &self.partitions[at];
         let (offset, first_base) = (truth.share(percent), log.segment_offsets()[0]);
+        if offset < truth.past.known() {
+            // What a cleaner goes by is on all replicas: nobody truncates it.
+            return;
+        }
         let did = self.tolerate(at, log.truncate_to(offset));
         let truth = &mut self.partitions[at].truth;
         match did {
@@ -278,10 +286,11 @@ impl World {
 
     fn retain(&mut self, at: usize, retention_bytes: i64) {
         let Partition { log, truth, .. } = &self.partitions[at];
-        log.update_config(LogConfig { retention_bytes, ..log_config() });
+        let config = self.machine.log_config();
+        log.update_config(LogConfig { retention_bytes, ..config.clone() });
         let deleted = log.delete_old_segments(self.now_ms);
         self.tolerate(at, deleted);
-        log.update_config(log_config());
+        log.update_config(config);
         let start = log.log_start_offset();
         assert!(truth.start <= start && start <= log.visible_end());
         self.partitions[at].truth.start = start;
@@ -403,7 +412,25 @@ impl World {
         topic_id: Uuid,
         placement: Placement,
     ) -> Result<Arc<Log>, CreateLogError> {
-        self.process.manager.get_or_create(name, topic_id, log_config(), placement)
+        self.process.manager.get_or_create(name, topic_id, self.machine.log_config(), placement)
+    }
+
+    /// In compacted logs some records are tombstones.
+    fn batch(&self, what: What, records: usize, timestamp: i64) -> ValidatedBatch {
+        let mut builder = BatchBuilder::new();
+        if let What::Data { producer, sequence } = what {
+            builder = builder.producer(producer, 0, sequence);
+            builder = builder.transactional(producer == TRANSACTIONAL_PRODUCER);
+        }
+        for at in 0..records {
+            let number = timestamp + at as i64;
+            let key = format!("k{}", number % KEYS as i64);
+            let value = format!("value{at:02} of{timestamp:06}");
+            let is_tombstone = self.machine.is_compacted() && number % 4 == 3;
+            let value = Some(value.as_bytes()).filter(|_| !is_tombstone);
+            builder.append(number, Some(key.as_bytes()), value, &[]).unwrap();
+        }
+        ValidatedBatch::internal(&builder.build().unwrap()).unwrap()
     }
 
     pub(super) fn must_append(&mut self, partition: usize) {
@@ -429,17 +456,4 @@ pub(super) enum Least {
     All,
     /// What was acknowledged, or seen by a reader who was to see it only when it was durable.
     Promised,
-}
-
-fn batch(what: What, records: usize, timestamp: i64) -> ValidatedBatch {
-    let mut builder = BatchBuilder::new();
-    if let What::Data { producer, sequence } = what {
-        builder = builder.producer(producer, 0, sequence);
-        builder = builder.transactional(producer == TRANSACTIONAL_PRODUCER);
-    }
-    for at in 0..records {
-        let value = format!("value {at:02} of {timestamp:06}");
-        builder.append(timestamp + at as i64, None, Some(value.as_bytes()), &[]).unwrap();
-    }
-    ValidatedBatch::internal(&builder.build().unwrap()).unwrap()
 }
