@@ -113,3 +113,11 @@ pub fn output_of(command: &mut Command, input: &str) -> Answer {
         success: output.status.success(),
     }
 }
+
+/// Runs `kcat` to its end with text on its standard input, and returns what it printed.
+#[must_use]
+pub fn kcat(bootstrap: &str, arguments: &str, input: &str) -> String {
+    let mut command = Command::new("timeout");
+    command.args(["30", "kcat", "-b", bootstrap]).args(arguments.split_whitespace());
+    output_of(&mut command, input).ok()
+}

@@ -1,5 +1,7 @@
 //! Compaction against Kafka's own cleaner: the same directory, cleaned by both at the same time of
-//! day, holds the same files afterwards, byte by byte.
+//! day, holds the same files afterwards, byte by byte. `served.rs` looks at a broker that cleans.
+
+mod served;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,7 +17,7 @@ use tests::environment::rounds;
 
 const DAY_MS: i64 = 86_400_000;
 /// Of the first record.
-const BEGIN_MS: i64 = 1_700_000_000_000;
+pub(crate) const BEGIN_MS: i64 = 1_700_000_000_000;
 const RETENTION_MS: i64 = 60_000;
 const KEYS: u64 = 40;
 
@@ -28,7 +30,7 @@ const SETTINGS: [(&str, &str); 5] = [
     ("file.delete.delay.ms", "0"),
 ];
 
-fn config() -> LogConfig {
+pub(crate) fn config() -> LogConfig {
     LogConfig {
         cleanup_policy: CleanupPolicy { delete: false, compact: true },
         delete_retention_ms: RETENTION_MS,
@@ -54,13 +56,13 @@ fn open(dir: &Path) -> Arc<LogManager> {
     open_logs(dir, config(), BEGIN_MS)
 }
 
-fn partition() -> TopicPartition {
+pub(crate) fn partition() -> TopicPartition {
     TopicPartition::new("compacted", 0)
 }
 
 /// What producers do: keys again and again, tombstones, idempotent producers that go on or stop,
 /// transactions that are committed, aborted and interleaved.
-fn produce(log: &Arc<Log>, seed: u64, codecs: &[Compression]) {
+pub(crate) fn produce(log: &Arc<Log>, seed: u64, codecs: &[Compression]) {
     let mut numbers = Numbers(seed);
     let mut sequences: BTreeMap<i64, i32> = BTreeMap::new();
     let mut open: Vec<i64> = Vec::new();

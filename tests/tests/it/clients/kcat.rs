@@ -1,14 +1,7 @@
 //! kcat: librdkafka from the shell.
 
 use crate::against::both;
-use std::process::Command;
-use tests::tool::output_of;
-
-fn kcat(bootstrap: &str, arguments: &str, input: &str) -> String {
-    let mut command = Command::new("timeout");
-    command.args(["30", "kcat", "-b", bootstrap]).args(arguments.split_whitespace());
-    output_of(&mut command, input).ok()
-}
+use tests::tool::kcat;
 
 #[test]
 fn metadata_names_the_broker_and_the_topic() {
