@@ -99,33 +99,56 @@ const BATCH: [&str; 15] = [
     "crc",
     "isvalid",
 ];
+const ABORTED: [&str; 5] =
+    ["version", "producerId", "firstOffset", "lastOffset", "lastStableOffset"];
+const PRODUCER: [&str; 7] = [
+    "producerId",
+    "producerEpoch",
+    "coordinatorEpoch",
+    "lastTimestamp",
+    "lastSequence",
+    "lastOffset",
+    "offsetDelta",
+];
 const RECORD: [&str; 5] = ["offset", "CreateTime", "keySize", "valueSize", "sequence"];
 
-/// Shows a partition's files with both tools, and compares what they say.
-fn compare_with_kafkas_tool(folder: &Path) {
+/// Shows a partition's files with both tools, each kind with one run of Kafka's, and compares what
+/// they say. Returns how many lines of each kind were compared.
+pub(crate) fn compare_with_kafkas_tool(folder: &Path) -> [usize; 5] {
     let files = files(folder);
-    for log in ending(&files, ".log") {
-        let ours = barnabas(&["log", "dump", "--records", text(log)]).ok();
-        let arguments = format!("--files {} --print-data-log", log.display());
-        let kafkas = run("kafka-dump-log", &arguments).ok();
-        assert!(compare(&ours, &kafkas, "baseOffset: ", &BATCH) > 0);
-        assert!(compare(&ours, &kafkas, "| offset: ", &RECORD) > 0);
+    let ours = |suffix: &str, first: &str| -> (String, Vec<&PathBuf>) {
+        let said = |file: &&PathBuf| barnabas(&["log", "dump", "--records", text(file)]).ok();
+        // Kafka's tool shows an empty index as one entry of nothing.
+        let shown = ending(&files, suffix).into_iter().map(|file| (said(&file), file));
+        let shown = shown.filter(|(said, _)| !fields(said, first).is_empty());
+        let (said, files): (Vec<String>, Vec<&PathBuf>) = shown.unzip();
+        (said.concat(), files)
+    };
+    let theirs = |files: &[&PathBuf]| {
+        let names: Vec<&str> = files.iter().map(|file| text(file)).collect();
+        let arguments = format!("--files {} --print-data-log", names.join(","));
+        if names.is_empty() { String::new() } else { run("kafka-dump-log", &arguments).ok() }
+    };
+    let (batches, logs) = ours(".log", "baseOffset: ");
+    let kafkas = theirs(&logs);
+    for log in logs {
+        let shown = barnabas(&["log", "dump", "--records", text(log)]).ok();
         let json = barnabas(&["log", "dump", "--records", "--json", text(log)]).ok();
-        assert_eq!(json.lines().count(), ours.lines().count() - 2);
+        assert_eq!(json.lines().count(), shown.lines().count() - 2);
     }
-    for (suffix, first, names) in [
-        (".index", "offset: ", ["offset", "position"]),
-        (".timeindex", "timestamp: ", ["timestamp", "offset"]),
-    ] {
-        for index in ending(&files, suffix) {
-            let ours = barnabas(&["log", "dump", text(index)]).ok();
-            let kafkas = run("kafka-dump-log", &format!("--files {}", index.display())).ok();
-            // Kafka's tool shows an empty index as one entry of nothing.
-            if !fields(&ours, first).is_empty() {
-                compare(&ours, &kafkas, first, &names);
-            }
-        }
-    }
+    let small = |suffix: &str, first: &str, names: &[&str]| {
+        let (ours, files) = ours(suffix, first);
+        compare(&ours, &theirs(&files), first, names)
+    };
+    let records = compare(&batches, &kafkas, "| offset: ", &RECORD);
+    assert!(records > 0);
+    [
+        compare(&batches, &kafkas, "baseOffset: ", &BATCH),
+        small(".index", "offset: ", &["offset", "position"]),
+        small(".timeindex", "timestamp: ", &["timestamp", "offset"]),
+        small(".txnindex", "version: ", &ABORTED),
+        small(".snapshot", "producerId: ", &PRODUCER),
+    ]
 }
 
 fn node() -> Node {
@@ -152,7 +175,8 @@ fn our_own_files_are_shown_verified_and_described() {
     assert!(!said.contains(" 0 sealed files"), "{said}");
     let folder = node.data().join("looked-0");
     assert!(verify(&folder).ok().contains("1 partitions"));
-    compare_with_kafkas_tool(&folder);
+    let [batches, offsets, times, _, producers] = compare_with_kafkas_tool(&folder);
+    assert!(batches > 10 && offsets > 10 && times > 3 && producers > 0);
 
     let info = barnabas(&["storage", "info", text(&node.data())]).ok();
     for part in ["node id        1\n", "last stop      clean (broker epoch", "looked-0", "1200"] {

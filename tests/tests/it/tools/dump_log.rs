@@ -5,8 +5,11 @@ use std::path::Path;
 use tests::barnabas::Node;
 use tests::tool::{run, run_with_input};
 
+/// Both streams: what the tool complains of it says on the second.
 fn dump(file: &Path, arguments: &str) -> String {
-    run("kafka-dump-log", &format!("--files {} {arguments}", file.display())).ok()
+    let answer = run("kafka-dump-log", &format!("--files {} {arguments}", file.display()));
+    assert!(answer.success, "{answer:?}");
+    answer.stdout + &answer.stderr
 }
 
 /// The files of a partition folder with this ending.
