@@ -11,7 +11,7 @@
 //! - the last record of every key in the cleaned part stays, with its offset; so do all records
 //!   behind it, tombstones for `delete.retention.ms`, and what a restart must know of producers;
 //! - only segments are cleaned that are not active, stable (no open transaction), old enough, and
-//!   safely on the disk; what that goes by (markers, later batches of a producer) is synced before;
+//!   safely on the disk; what that goes by (markers, later batches of a producer) is synced first;
 //! - a damaged batch is never signed with a new checksum: the partition counts as uncleanable, is
 //!   said once, shown in the metrics, and left alone until the next start;
 //! - memory is bounded by the settings, a batch and its decompressed records.

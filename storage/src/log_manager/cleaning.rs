@@ -225,16 +225,13 @@ impl LogManager {
         stop: &Stop,
         clock: &dyn CleanerClock,
     ) -> Result<CleanedStats, CleanError> {
-        // A transaction whose marker a power cut may take is not decided, and a batch that it may
-        // take is not the last one of its producer.
-        if chosen.log.durable_end() < chosen.log.visible_end() {
-            chosen.log.flush().map_err(|_| CleanError::Offline)?;
-        }
         let pace = |bytes: u64| {
             let wait_ms = self.cleaners.throttle.lock().note(bytes, clock.monotonic_ms());
             if wait_ms == 0 { !stop.is_wanted() } else { stop.wait(Duration::from_millis(wait_ms)) }
         };
-        let before_replacing = |offset: i64| self.checkpoint_recovery_point(&chosen.log, offset);
+        let before_replacing = |offset: i64| {
+            is_all_durable(&chosen.log) && self.checkpoint_recovery_point(&chosen.log, offset)
+        };
         let cleaning = Cleaning {
             log: &chosen.log,
             range: chosen.range,
@@ -327,6 +324,12 @@ impl State {
         self.uncleanable.retain(|_, (log, _)| log.upgrade().is_some_and(|l| !l.is_closed()));
         self.postponed_until_ms.retain(|_, until_ms| now_ms < *until_ms);
     }
+}
+
+/// Syncs what the cleaning has gone by. A transaction whose marker a power cut may take is not
+/// decided, and a batch that it may take is not the last one of its producer.
+fn is_all_durable(log: &Arc<Log>) -> bool {
+    log.durable_end() == log.log_end_offset() || log.flush().is_ok()
 }
 
 fn note_invalid_checkpoint(log: &Log, range: &Cleanable) {
