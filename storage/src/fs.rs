@@ -142,6 +142,19 @@ pub fn write_all_at(
     Ok(())
 }
 
+/// Makes `bytes` all that the file holds.
+pub(crate) fn write_whole(file: &dyn File, bytes: &[u8]) -> io::Result<()> {
+    write_all_at(file, &mut [IoSlice::new(bytes)], 0)?;
+    end_at(file, bytes.len() as u64)
+}
+
+/// Makes the file end at `len`. One that ends there is let alone: ext4 takes a file that is cut to
+/// nothing, were it new, for one that is being replaced, and writes it out as soon as it is closed,
+/// each by itself.
+pub(crate) fn end_at(file: &dyn File, len: u64) -> io::Result<()> {
+    if file.len()? == len { Ok(()) } else { file.set_len(len) }
+}
+
 /// Fills `buf` from `position` on. `UnexpectedEof` when the file ends before.
 pub fn read_exact_at(file: &dyn File, mut buf: &mut [u8], mut position: u64) -> io::Result<()> {
     while !buf.is_empty() {
@@ -201,15 +214,25 @@ pub(crate) fn replace_file_unsynced(fs: &dyn Fs, path: &Path, bytes: &[u8]) -> i
     replace(fs, path, bytes, false)
 }
 
+/// Removes a file that may not be there.
+pub(crate) fn remove_if_there(fs: &dyn Fs, path: &Path) -> io::Result<()> {
+    match fs.remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn replace(fs: &dyn Fs, path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".tmp");
     let temporary = Path::new(&temporary);
     let file = fs.open(temporary, OpenMode::Create)?;
-    file.set_len(0)?;
-    write_all_at(&*file, &mut [IoSlice::new(bytes)], 0)?;
+    write_whole(&*file, bytes)?;
     if sync {
         file.sync_data()?;
+    } else {
+        // A rename over another file is written out at once, each by itself, by ext4.
+        remove_if_there(fs, path)?;
     }
     drop(file);
     fs.rename(temporary, path)

@@ -10,11 +10,11 @@ pub(crate) mod offset;
 pub(crate) mod time;
 pub(crate) mod txn;
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::fs::{File, Fs, OpenMode, read_exact_at, write_all_at};
+use crate::fs::{File, Fs, OpenMode, read_exact_at, write_whole};
 
 /// One entry: fixed size, big-endian.
 pub(crate) trait IndexEntry: Copy {
@@ -77,8 +77,7 @@ impl<E: IndexEntry> Index<E> {
             entry.encode(&mut bytes);
         }
         let file = fs.open(path, OpenMode::Create)?;
-        file.set_len(bytes.len() as u64)?;
-        write_all_at(&*file, &mut [IoSlice::new(&bytes)], 0)?;
+        write_whole(&*file, &bytes)?;
         Ok(Some(file))
     }
 

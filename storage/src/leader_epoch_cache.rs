@@ -141,8 +141,15 @@ impl LeaderEpochCache {
 
     /// Content of the file `leader-epoch-checkpoint`.
     pub fn encode(&self) -> Vec<u8> {
-        let mut writer = CheckpointWriter::new(self.entries.len());
-        for entry in &self.entries {
+        self.encode_before(i64::MAX)
+    }
+
+    /// The same, without the epochs that begin at or after `end`.
+    pub fn encode_before(&self, end: i64) -> Vec<u8> {
+        let before = self.entries.partition_point(|entry| entry.start_offset < end);
+        let entries = self.entries.get(..before).unwrap_or_default();
+        let mut writer = CheckpointWriter::new(entries.len());
+        for entry in entries {
             writer.line(format_args!("{} {}", entry.epoch, entry.start_offset));
         }
         writer.finish()

@@ -59,6 +59,7 @@ pub mod truncate;
 mod tests;
 
 use std::fmt;
+use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -158,8 +159,10 @@ struct Writer {
     dir_unsynced: bool,
     /// The partition's directory is there, and says whose it is.
     has_dir: bool,
-    /// `epochs` differs from its file.
+    /// `epochs` differs from its file, in what it says of records.
     epochs_unwritten: bool,
+    /// The latest of `epochs` may have no record yet: it is not in the file.
+    epoch_begun: bool,
     /// First `acks=all` batch that no sync under way will cover.
     first_undurable: Option<i64>,
     /// First `acks=all` batch that the sync under way will cover.
@@ -413,13 +416,15 @@ impl Log {
     }
 
     /// Notes that this broker leads the partition with `leader_epoch` from here on: the epoch
-    /// begins at the log's end, even if no record is ever written in it.
+    /// begins at the log's end, even if no record is ever written in it. Only with its first record
+    /// it is written down: a start takes no epoch over that begins at the end, and to be told of a
+    /// new epoch must not cost a write for each log.
     pub fn begin_leader_epoch(&self, leader_epoch: i32) {
         let mut writer = self.lock_writer();
         let next_offset = writer.next_offset;
         // Kafka assigns an epoch at its first batch; an earlier entry would be dropped by it.
         if writer.epochs.latest().is_none_or(|latest| latest.epoch < leader_epoch) {
-            writer.note_epoch(leader_epoch, next_offset);
+            writer.epoch_begun |= writer.epochs.assign(leader_epoch, next_offset);
         }
     }
 
@@ -524,6 +529,7 @@ impl Writer {
             dir_unsynced: false,
             has_dir: true,
             epochs_unwritten: false,
+            epoch_begun: false,
             first_undurable: None,
             first_syncing: None,
             unflushed_records: 0,
@@ -546,10 +552,18 @@ impl Writer {
         self.producers.first_unstable_offset().unwrap_or(i64::MAX)
     }
 
+    /// A record of `epoch` has been appended at `offset`.
     fn note_epoch(&mut self, epoch: i32, offset: i64) {
-        if self.epochs.assign(epoch, offset) {
-            self.epochs_unwritten = true;
-        }
+        let is_first = mem::take(&mut self.epoch_begun);
+        self.epochs_unwritten |= self.epochs.assign(epoch, offset) || is_first;
+    }
+
+    /// What the file of the epochs is to say: those that have records. One that begins at the end,
+    /// also because all of its records were deleted, comes with its next record.
+    fn encode_epochs(&mut self) -> Vec<u8> {
+        let end = self.next_offset;
+        self.epoch_begun |= self.epochs.latest().is_some_and(|latest| latest.start_offset >= end);
+        self.epochs.encode_before(end)
     }
 }
 

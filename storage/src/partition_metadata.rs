@@ -8,13 +8,13 @@
 //! without a recovery point holds nothing that was promised, and may be that of any topic there ever
 //! was of this name.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::path::Path;
 
 use protocol_codec::Uuid;
 use thiserror::Error;
 
-use crate::fs::{Fs, OpenMode, read_file, replace_file, write_all_at};
+use crate::fs::{Fs, OpenMode, read_file, replace_file, write_whole};
 
 pub const PARTITION_METADATA_FILE: &str = "partition.metadata";
 const FILE_BYTES_MAX: u64 = 4096;
@@ -71,8 +71,7 @@ pub fn read(fs: &dyn Fs, dir: &Path) -> Result<Option<Uuid>, PartitionMetadataEr
 /// append, which calls [`sync`].
 pub fn write(fs: &dyn Fs, dir: &Path, topic_id: Uuid) -> io::Result<()> {
     let file = fs.open(&dir.join(PARTITION_METADATA_FILE), OpenMode::Create)?;
-    file.set_len(0)?;
-    write_all_at(&*file, &mut [IoSlice::new(encode(topic_id).as_bytes())], 0)
+    write_whole(&*file, encode(topic_id).as_bytes())
 }
 
 /// Writes the file, durably, for a directory that may hold what is durable already.

@@ -27,7 +27,7 @@ use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use protocol_codec::records::BatchHeader;
 use thiserror::Error;
 
-use crate::fs::{File, Fs, OpenMode, write_all_at};
+use crate::fs::{File, Fs, OpenMode, end_at, remove_if_there, write_all_at};
 use crate::index::offset::OffsetEntry;
 use crate::index::time::TimeEntry;
 use crate::index::txn::AbortedTxn;
@@ -260,7 +260,7 @@ impl Segment {
         self.files.open(&self.log, &|| {
             let file = fs.open(&self.path(LOG_SUFFIX), OpenMode::Create)?;
             // A leftover of an earlier log under the same name must not shine through.
-            file.set_len(self.size())?;
+            end_at(&*file, self.size())?;
             Ok(file)
         })?;
         self.has_file.store(true, Ordering::Release);
@@ -448,22 +448,36 @@ impl Segment {
             return Ok(None);
         }
         indexes.note_time(self.base_offset);
+        // The time index comes last: without entries in it the others are not believed.
+        let aborted = self.write_aborted(fs)?;
         let offsets = indexes.offsets.write_out(fs, &self.path(OFFSET_INDEX_SUFFIX))?;
         let times = indexes.times.write_out(fs, &self.path(TIME_INDEX_SUFFIX))?;
         let (Some(offsets), Some(times)) = (offsets, times) else { return Ok(None) };
-        let aborted = self.write_aborted(fs)?;
         Ok(Some([offsets, times].into_iter().chain(aborted).collect()))
     }
 
     /// Removes the index files of a segment that goes on being written: they are made anew.
     pub(crate) fn remove_index_files(&self, fs: &dyn Fs) -> io::Result<()> {
         for suffix in [OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX] {
-            match fs.remove_file(&self.path(suffix)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+            remove_if_there(fs, &self.path(suffix))?;
         }
         Ok(())
+    }
+
+    /// Empties the index files of a segment that goes on being written. They are not removed: ext4
+    /// does not use a removed file's inode again for a minute and more, and looks at all of them
+    /// whenever it makes a file.
+    pub(crate) fn empty_index_files(&self, fs: &dyn Fs) -> io::Result<()> {
+        for suffix in [OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX] {
+            let path = self.path(suffix);
+            match fs.metadata(&path) {
+                Ok(found) if found.len == 0 => {}
+                Ok(_) => fs.open(&path, OpenMode::ReadWrite)?.set_len(0)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        remove_if_there(fs, &self.path(TXN_INDEX_SUFFIX))
     }
 
     /// Makes the bytes durable that this process had written before the call.

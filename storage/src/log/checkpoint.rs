@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::durable::NotDurable;
 use super::{Log, producers};
-use crate::fs::{Fs, OpenMode, write_all_at};
+use crate::fs::{Fs, OpenMode, write_whole};
 use crate::segment::files;
 use crate::segment::saved::SAVED_FILE;
 
@@ -118,6 +118,5 @@ impl Log {
 
 fn write(fs: &dyn Fs, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let file = fs.open(path, OpenMode::Create)?;
-    write_all_at(&*file, &mut [io::IoSlice::new(bytes)], 0)?;
-    file.set_len(bytes.len() as u64)
+    write_whole(&*file, bytes)
 }

@@ -35,7 +35,7 @@ impl Log {
         self.flush()?;
         let writer = self.lock_writer();
         if self.is_on_disk(&writer) {
-            self.write_producer_snapshot(&writer);
+            self.write_last_snapshot(&writer);
             let failed = |source| CloseError::Io { log: self.topic_partition.to_string(), source };
             let indexes = writer.active.write_indexes(self.fs()).map_err(failed)?;
             for file in indexes.into_iter().flatten() {
@@ -77,10 +77,10 @@ impl Log {
         writer.unsealed.clear();
         if writer.epochs_unwritten {
             let path = self.path.join(LEADER_EPOCH_CHECKPOINT);
-            replace_file_unsynced(self.fs(), &path, &writer.epochs.encode())?;
+            replace_file_unsynced(self.fs(), &path, &writer.encode_epochs())?;
             writer.epochs_unwritten = false;
         }
-        self.write_producer_snapshot(writer);
+        self.write_last_snapshot(writer);
         writer.active.write_indexes(self.fs()).map(drop)
     }
 

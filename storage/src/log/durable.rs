@@ -259,7 +259,7 @@ impl Log {
             let mut writer = self.lock_writer();
             // A log that was led but never written to has no directory for them yet.
             let are_due = self.is_on_disk(&writer) && mem::take(&mut writer.epochs_unwritten);
-            let epochs = are_due.then(|| writer.epochs.encode());
+            let epochs = are_due.then(|| writer.encode_epochs());
             (mem::take(&mut writer.unsealed), epochs)
         };
         let mut written = self.write_epochs(epochs.as_deref());

@@ -13,7 +13,7 @@ use protocol_codec::records::control::EndTransactionMarker;
 
 use super::transactions::producer_marker;
 use super::{Log, Writer};
-use crate::fs::{Fs, OpenMode, read_file, write_all_at};
+use crate::fs::{Fs, OpenMode, read_file, write_whole};
 use crate::index::txn::AbortedTxn;
 use crate::producer_state::{CompletedTxn, ProducerBatch, ProducerStateManager, snapshot};
 use crate::segment::scan::BatchAt;
@@ -22,10 +22,20 @@ use crate::segment::{Segment, SegmentError, files};
 pub(super) const SNAPSHOT_SUFFIX: &str = ".snapshot";
 /// Larger than any snapshot of as many producers as are kept.
 const SNAPSHOT_BYTES_MAX: u64 = 32 << 20;
+/// A log of this size is read about as fast as a snapshot.
+const REPLAYED_BYTES_MAX: u64 = 64 << 10;
 /// Control batches hold one small record; a larger one is not read.
 const CONTROL_BATCH_BYTES_MAX: usize = 64 << 10;
 
 impl Log {
+    /// Writes the state as of the end of a log that is being closed. Of a small log without
+    /// producers that is not worth a file: the next start reads its batches as quickly.
+    pub(super) fn write_last_snapshot(&self, writer: &Writer) {
+        if !writer.producers.is_empty() || self.size() > REPLAYED_BYTES_MAX {
+            self.write_producer_snapshot(writer);
+        }
+    }
+
     /// Writes the state as of the log's end. A failure is only said: recovery replays then.
     pub(super) fn write_producer_snapshot(&self, writer: &Writer) {
         let path = files::path(&self.path, writer.next_offset, SNAPSHOT_SUFFIX);
@@ -38,8 +48,7 @@ impl Log {
 
 fn write(fs: &dyn Fs, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let file = fs.open(path, OpenMode::Create)?;
-    file.set_len(0)?;
-    write_all_at(&*file, &mut [io::IoSlice::new(bytes)], 0)
+    write_whole(&*file, bytes)
 }
 
 /// The content of the snapshot at `base_offset`, after the segments `before`, if there is no good

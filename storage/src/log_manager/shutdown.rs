@@ -10,9 +10,11 @@ use crate::clean_shutdown;
 use crate::log::Log;
 use crate::log::close::CloseError;
 
-/// Threads for each directory that close logs, if there are as many logs. They wait for the disk
-/// most of the time, and a file system commits what several of them sync in one go.
-const CLOSE_THREADS_MIN: usize = 32;
+/// Threads for each directory that sync and close logs, at least, if there are as many logs. They
+/// wait for the disk most of the time, and a file system commits what several sync in one go.
+const SYNC_THREADS_MIN: usize = 32;
+/// The same where the directory is synced as a whole: until then they only use a core.
+const WRITE_THREADS_MIN: usize = 4;
 
 impl LogManager {
     /// Stops the regular work, syncs and closes every log, writes the checkpoints and marks each
@@ -32,7 +34,7 @@ impl LogManager {
         }
         // Other settings may have started it again.
         self.stop_cleaner();
-        let workers = self.config.recovery_threads_per_data_dir.max(CLOSE_THREADS_MIN);
+        let workers = self.config.recovery_threads_per_data_dir;
         let closed: Vec<bool> = thread::scope(|scope| {
             let by_dir = self.dirs.iter().zip(self.logs_by_dir());
             let threads: Vec<_> = by_dir
@@ -83,10 +85,11 @@ impl LogManager {
 /// Closes all logs of a directory. Returns whether all of them were.
 fn close_logs(dir: &ManagedDir, logs: Vec<Arc<Log>>, threads: usize) -> bool {
     if !dir.syncs_together(logs.len()) {
+        let threads = threads.max(SYNC_THREADS_MIN);
         let closed = for_each(logs, threads, |log| said(&log, log.close()).is_some());
         return closed.into_iter().all(|closed| closed);
     }
-    let count = logs.len();
+    let (count, threads) = (logs.len(), threads.max(WRITE_THREADS_MIN));
     let begun =
         for_each(logs, threads, |log| said(&log, log.begin_close()).map(|plan| (log, plan)));
     let begun: Vec<_> = begun.into_iter().flatten().collect();

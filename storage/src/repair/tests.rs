@@ -203,7 +203,7 @@ fn what_the_log_tells_is_made_anew() {
     for name in ["00000000000000000000.index", "00000000000000000008.timeindex"] {
         overwrite(&mem, &format!("{FOLDER}/{name}"), 0, &[0xff; 8]);
     }
-    for name in ["00000000000000000024.snapshot", "leader-epoch-checkpoint", "partition.metadata"] {
+    for name in ["00000000000000000016.snapshot", "leader-epoch-checkpoint", "partition.metadata"] {
         overwrite(&mem, &format!("{FOLDER}/{name}"), 0, b"?????");
     }
     let repair = plan(&fs);

@@ -10,7 +10,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::files::{OFFSET_INDEX_SUFFIX, TXN_INDEX_SUFFIX};
+use super::files::{OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX};
 use super::{Segment, SegmentError};
 use crate::fs::{File, Fs};
 use crate::index::Index;
@@ -45,8 +45,8 @@ impl Segment {
     }
 
     /// Sees to it that the index is known. `rebuild` makes it from the log where the file is of no
-    /// use; a missing file means that nothing was aborted, unless the other indexes are missing
-    /// as well.
+    /// use; a missing file means that nothing was aborted, unless the other indexes are missing as
+    /// well, or the time index, which is written last, has nothing in it.
     pub(crate) fn know_aborted(
         &self,
         fs: &dyn Fs,
@@ -78,7 +78,12 @@ impl Segment {
         let index = match Index::<AbortedTxn>::open(self.kept(TXN_INDEX_SUFFIX), &path) {
             Ok(index) => index,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let sealed = fs.exists(&self.path(OFFSET_INDEX_SUFFIX)).map_err(failed)?;
+                let sealed = fs.exists(&self.path(OFFSET_INDEX_SUFFIX)).map_err(failed)?
+                    && match fs.metadata(&self.path(TIME_INDEX_SUFFIX)) {
+                        Ok(times) => times.len > 0,
+                        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+                        Err(error) => return Err(failed(error)),
+                    };
                 return Ok(sealed.then_some(Index::EMPTY));
             }
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {

@@ -32,7 +32,7 @@ impl Opening<'_> {
             let failed = |error| segment.io_error(error);
             // What is there may point into what was cut off. Until the next clean stop, which
             // syncs the names again, no start believes an index.
-            segment.remove_index_files(self.fs).map_err(failed)?;
+            segment.empty_index_files(self.fs).map_err(failed)?;
             if at + 1 < count {
                 self.seal(segment).map_err(failed)?;
             }

@@ -139,3 +139,62 @@ fn old_snapshots_of_checkpoints_are_removed() {
     assert_eq!(log.recovery_point(), log.log_end_offset());
     assert_eq!(read_file(&disk.mem, Path::new(SAVED), 1 << 20).unwrap(), before);
 }
+
+#[test]
+fn an_epoch_is_written_down_with_its_first_record() {
+    let mut disk = Disk::new();
+    let log = disk.create();
+    let written = |disk: &Disk| {
+        let path = Disk::path().join("leader-epoch-checkpoint");
+        String::from_utf8(read_file(&disk.mem, &path, 1000).unwrap()).unwrap()
+    };
+    log.append_as_leader(&batch(2, 1), 3, RequiredAcks::Leader, 0).unwrap();
+    log.flush().unwrap();
+    log.begin_leader_epoch(7);
+    log.flush().unwrap();
+    assert_eq!(written(&disk), "0\n1\n3 0\n");
+    assert_eq!(log.latest_epoch().map(|latest| latest.start_offset), Some(2));
+    log.append_as_leader(&batch(1, 2), 7, RequiredAcks::Leader, 0).unwrap();
+    log.begin_leader_epoch(8);
+    log.flush().unwrap();
+    assert_eq!(written(&disk), "0\n2\n3 0\n7 2\n");
+    let log = disk.restart(log);
+    assert_eq!(log.latest_epoch().map(|latest| (latest.epoch, latest.start_offset)), Some((7, 2)));
+}
+
+/// Its epoch begins at the end then, as if it had no record yet.
+#[test]
+fn an_epoch_whose_records_were_all_deleted_is_written_down_with_its_next_one() {
+    let mut disk = Disk::new();
+    let log = disk.create();
+    append(&log, &batch(1, 1));
+    log.roll().unwrap();
+    log.delete_records_before(1).unwrap();
+    log.flush().unwrap();
+    let epoch = log.latest_epoch().unwrap().epoch;
+    append(&log, &batch(1, 2));
+    let log = disk.restart(log);
+    assert_eq!(log.epoch_for_offset(1), Some(epoch));
+}
+
+#[test]
+fn a_small_log_without_producers_is_closed_without_a_snapshot() {
+    let snapshots = |disk: &Disk| {
+        disk.names().into_iter().filter(|name| name.ends_with(".snapshot")).collect::<Vec<_>>()
+    };
+    let mut disk = Disk::new();
+    let log = disk.create();
+    append(&log, &batch(3, 1));
+    let log = disk.restart(log);
+    assert_eq!(snapshots(&disk), Vec::<String>::new());
+    append(&log, &idempotent(1, 0, 2));
+    let log = disk.restart(log);
+    assert_eq!(snapshots(&disk), ["00000000000000000005.snapshot"]);
+    assert!(append(&log, &idempotent(1, 0, 2)).duplicate);
+    // To read a large one again would take a start long.
+    let mut disk = Disk::new();
+    let log = disk.create();
+    append(&log, &batch(20_000, 1));
+    drop(disk.restart(log));
+    assert_eq!(snapshots(&disk), ["00000000000000020000.snapshot"]);
+}

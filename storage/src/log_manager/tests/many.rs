@@ -62,6 +62,38 @@ fn many_logs_are_recovered_with_one_sync() {
     }
 }
 
+/// Making and removing files is what file systems are slow at: a stop overwrites what is there.
+#[test]
+fn a_stop_after_a_recovery_makes_and_removes_no_files() {
+    let machine = Machine::new(&["/a"]);
+    assert!(many(&machine).close(EPOCH));
+    drop(many(&machine));
+    let (manager, _) = machine.start();
+    for number in 0..MANY {
+        // After an unclean stop each partition gets a new one.
+        create(&manager, number).begin_leader_epoch(MANY + number);
+    }
+    let folders = || (0..MANY).map(|number| machine.names(&format!("/a/orders-{number}")));
+    let before: Vec<_> = folders().collect();
+    let counted = || [Op::Rename, Op::Remove].map(|op| machine.faulty.count(op));
+    let counts = counted();
+    assert!(manager.close(EPOCH));
+    let after = counted();
+    assert_eq!(folders().collect::<Vec<_>>(), before);
+    assert!(after.iter().zip(counts).all(|(after, before)| after - before < 10), "{after:?}");
+    machine.crash(manager);
+
+    let (manager, report) = machine.start();
+    assert_eq!((report.logs, report.recovered_dirs.len()), (MANY as usize, 0));
+    for number in 0..MANY {
+        let log = manager.get(&partition(number)).unwrap();
+        // An epoch without a record is begun again.
+        assert_eq!((log.log_end_offset(), log.latest_epoch().unwrap().epoch), (4, number));
+        log.begin_leader_epoch(MANY + number);
+        assert_eq!(log.latest_epoch().unwrap().start_offset, 4);
+    }
+}
+
 #[test]
 fn a_failed_sync_of_many_logs_takes_their_directory_offline() {
     let machine = Machine::new(&["/a", "/b"]);
