@@ -1,9 +1,11 @@
 //! `barnabas storage info`: what a log directory is and holds, without opening it. It reads only,
-//! and little: of each partition the names, the small files, and the end of the last segment.
+//! and little: of each partition the names, the small files, and the end of the last segment. After
+//! an unclean stop that is the end as it will be when the journal has been written back.
 
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use protocol_codec::Uuid;
 
@@ -17,13 +19,13 @@ use crate::dir_lock;
 use crate::fs::{DiskSpace, Fs, OpenMode, read_at_most, read_file};
 use crate::inspect::batches::BatchReader;
 use crate::inspect::rows::{Row, RowKind, Rows};
+use crate::journal::JOURNAL_FILE;
+use crate::journal::pending::Pending;
 use crate::leader_epoch_cache::{LEADER_EPOCH_CHECKPOINT, LeaderEpochCache};
 use crate::meta_properties::MetaProperties;
 use crate::partition_metadata;
 use crate::segment::files::{LOG_SUFFIX, OFFSET_INDEX_SUFFIX, base_offset, path};
 
-/// The redo journal's file, whose first block says what state it is in.
-const JOURNAL_FILE: &str = "barnabas-journal";
 const EPOCHS_BYTES_MAX: u64 = 16 << 20;
 
 /// A log directory.
@@ -77,9 +79,18 @@ pub struct PartitionInfo {
 ///
 /// # Errors
 /// It cannot be listed.
-pub fn describe(fs: &dyn Fs, dir: &Path) -> io::Result<DirInfo> {
+pub fn describe(fs: &Arc<dyn Fs>, dir: &Path) -> io::Result<DirInfo> {
     let entries = fs.list(dir)?;
     let mut problems = Vec::new();
+    let used_by = dir_lock::holder(&**fs, dir).unwrap_or_default();
+    let pending = match used_by {
+        Some(_) => Pending::nothing(fs),
+        None => Pending::look(fs, dir).unwrap_or_else(|error| {
+            problems.push(error.to_string());
+            Pending::nothing(fs)
+        }),
+    };
+    let fs = &*pending.fs;
     let meta = MetaProperties::read(fs, dir).unwrap_or_else(|error| {
         problems.push(format!("meta.properties: {error}"));
         None
@@ -116,7 +127,7 @@ pub fn describe(fs: &dyn Fs, dir: &Path) -> io::Result<DirInfo> {
         path: dir.to_owned(),
         meta,
         clean: clean_shutdown::read(fs, dir).unwrap_or_default(),
-        used_by: dir_lock::holder(fs, dir).unwrap_or_default(),
+        used_by,
         space: fs.space(dir).ok(),
         journal: journal(fs, dir),
         has_metadata: has(METADATA_FOLDER),

@@ -22,6 +22,7 @@ use crate::checkpoint::offsets::{
 };
 use crate::clean_shutdown::CLEAN_SHUTDOWN_FILE;
 use crate::fs::{File, Fs, OpenMode, read_at_most};
+use crate::journal::JOURNAL_FILE;
 use crate::leader_epoch_cache::LEADER_EPOCH_CHECKPOINT;
 use crate::meta_properties::META_PROPERTIES_FILE;
 use crate::partition_metadata::PARTITION_METADATA_FILE;
@@ -56,6 +57,7 @@ pub enum FileKind {
     MetaProperties,
     CleanShutdown,
     SealedSums,
+    Journal,
 }
 
 impl FileKind {
@@ -73,6 +75,7 @@ impl FileKind {
             META_PROPERTIES_FILE => Some(Self::MetaProperties),
             CLEAN_SHUTDOWN_FILE => Some(Self::CleanShutdown),
             SEALED_SUMS_FILE => Some(Self::SealedSums),
+            JOURNAL_FILE => Some(Self::Journal),
             name if OFFSET_CHECKPOINTS.contains(&name) => Some(Self::OffsetCheckpoint),
             name if is_metadata_snapshot(name) => Some(Self::MetadataSnapshot),
             _ => None,

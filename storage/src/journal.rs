@@ -37,9 +37,13 @@
 //! | `ledger.rs` | who needs which frame, and how far each partition is durable |
 //! | `write.rs` | writing frames |
 //! | `replay.rs` | what a start does with them |
+//! | `pending.rs` | the same, seen without writing |
+//! | `listing.rs` | what the file holds, for people |
 
 mod format;
 mod ledger;
+pub mod listing;
+pub(crate) mod pending;
 mod replay;
 mod ring;
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! `barnabas storage repair`: brings a log directory back to where a start accepts it, when damage
 //! lies in what was durable once.
 //!
-//! What is wrong is found as by `barnabas log verify`. Then, for each partition:
+//! What is wrong is found as by `barnabas log verify`, in the files as they are when the journal is
+//! written back. Then, for each partition:
 //!
 //! - a damaged log is cut at the first damage. What is cut off is kept beside it, as
 //!   `<segment>.log.cut-<position>`; without room to keep it nothing is cut;
@@ -36,7 +37,7 @@ use thiserror::Error;
 use crate::clean_shutdown;
 use crate::dir_lock::{DirLock, LockError};
 use crate::fs::Fs;
-use crate::journal::Journal;
+use crate::journal::{Journal, JournalError};
 use crate::meta_properties::META_PROPERTIES_FILE;
 use crate::verify::Damage;
 use crate::{LogDir, TopicPartition};
@@ -50,6 +51,8 @@ pub enum RepairError {
     InUse(LockError),
     #[error("cannot use {}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     #[error("{} cannot be cut: there is no room to keep what is cut off", .0.display())]
     NoRoom(PathBuf),
 }
@@ -128,7 +131,7 @@ impl Repair {
             LockError::Io(source) => failed(source),
             held @ LockError::Held { .. } => RepairError::InUse(held),
         })?;
-        let plan::Plan { partitions, files, left } = plan::plan(&**fs, dir)?;
+        let plan::Plan { partitions, files, left } = plan::plan(fs, dir)?;
         Ok(Self { fs: Arc::clone(fs), dir: dir.to_owned(), partitions, files, left, _lock: lock })
     }
 
@@ -140,7 +143,7 @@ impl Repair {
     /// Does it. `done` is told of each partition, with the files that keep what was cut off.
     ///
     /// What the journal holds is written back first, as a start would do it, and the journal closed:
-    /// it must not fill up again what is cut. If files have changed by that, they are judged anew.
+    /// it must not fill up again what is cut. The plan counts on that.
     pub fn apply(
         &self,
         done: &mut dyn FnMut(&PartitionRepair, &[PathBuf]),
@@ -148,12 +151,7 @@ impl Repair {
         let failed = |source| RepairError::Io { path: self.dir.clone(), source };
         let was_clean = clean_shutdown::read(&*self.fs, &self.dir).map_err(failed)?.is_some();
         let log_dir = Arc::new(LogDir::new(self.dir.clone()));
-        let journal = Journal::start(&self.fs, &log_dir, was_clean, None);
-        let written = journal.map_err(|error| failed(io::Error::other(error)))?.bytes_written;
-        if written > 0 {
-            let plan::Plan { partitions, files, .. } = plan::plan(&*self.fs, &self.dir)?;
-            return apply::apply(&*self.fs, &self.dir, &partitions, &files, done);
-        }
+        Journal::start(&self.fs, &log_dir, was_clean, None)?;
         apply::apply(&*self.fs, &self.dir, &self.partitions, &self.files, done)
     }
 }

@@ -10,8 +10,11 @@
 //! | `leader-epoch-checkpoint` | the epoch in each batch |
 //! | `.snapshot` | its own CRC, and the log's range |
 //! | sealed files | their size and CRC in `barnabas-sealed`, where there is one |
-//! | checkpoints | the range of each log |
+//! | checkpoints, `barnabas-journal` | the range of each log |
 //! | `partition.metadata`, `meta.properties` | their form; one topic has one id |
+//!
+//! After an unclean stop the segments are looked at as they will be when the next start has written
+//! back what the journal holds.
 //!
 //! Beside a running broker files grow, are replaced and vanish while they are looked at. So the end
 //! of the active segment may be unfinished then, what vanished is passed over, and a damage counts
@@ -37,9 +40,12 @@ mod transactions;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::TopicPartition;
 use crate::fs::Fs;
+use crate::journal::pending::Pending;
+use crate::journal::{JOURNAL_FILE, JournalError};
 
 pub use report::{Damage, Remedy, Report};
 pub(crate) use segment::check_sealed;
@@ -64,6 +70,8 @@ pub struct Options {
 #[derive(Clone, Copy, Debug, Default)]
 struct PartitionFacts {
     recovery_point: Option<i64>,
+    /// How far the journal knows it to be durable.
+    journal_end: Option<i64>,
     log_start: Option<i64>,
     high_watermark: Option<i64>,
     /// Offsets before it may be missing: they were compacted.
@@ -71,6 +79,13 @@ struct PartitionFacts {
     /// The directory was stopped cleanly and nobody is using it: nothing may be unfinished.
     is_clean: bool,
     is_live: bool,
+}
+
+impl PartitionFacts {
+    /// Everything before it was durable once.
+    fn durable_end(&self) -> i64 {
+        self.recovery_point.max(self.journal_end).unwrap_or(0)
+    }
 }
 
 /// The offsets of a checkpoint file.
@@ -81,7 +96,7 @@ type Offsets = HashMap<TopicPartition, i64>;
 /// # Errors
 /// `dir` cannot be listed, or is neither of the two. Everything else is a part of the report.
 pub fn verify(
-    fs: &dyn Fs,
+    fs: &Arc<dyn Fs>,
     dir: &Path,
     options: Options,
     progress: &mut dyn FnMut(Progress<'_>),
@@ -91,15 +106,48 @@ pub fn verify(
     let name = dir.file_name().unwrap_or_default().to_string_lossy();
     let is_partition = TopicPartition::from_dir_name(&name).is_some()
         && !entries.iter().any(|entry| entry.name == crate::meta_properties::META_PROPERTIES_FILE);
+    let log_dir = if is_partition { dir.parent().unwrap_or(Path::new("")) } else { dir };
+    let pending = pending(fs, log_dir, options, &mut report);
+    let (fs, journal_ends) = (&*pending.fs, pending.durable_ends);
     if is_partition {
-        let parent = dir.parent().unwrap_or(Path::new(""));
-        let checkpoints = directory::Checkpoints::read(fs, parent, &mut Report::default());
+        let mut checkpoints = directory::Checkpoints::read(fs, log_dir, &mut Report::default());
+        checkpoints.journal_ends = journal_ends;
         let mut meter = Meter::new(progress, partition::size(fs, dir));
         partition::verify(fs, dir, options, &checkpoints, &mut meter, &mut report);
         return Ok(report);
     }
-    directory::verify(fs, dir, &entries, options, progress, &mut report);
+    directory::verify(fs, dir, &entries, options, journal_ends, progress, &mut report);
     Ok(report)
+}
+
+/// The files as the next start will find them. Beside a running broker nothing is pending: all that
+/// is in the journal is in the partitions' own files.
+fn pending(fs: &Arc<dyn Fs>, log_dir: &Path, options: Options, report: &mut Report) -> Pending {
+    if options.is_live {
+        return Pending::nothing(fs);
+    }
+    match Pending::look(fs, log_dir) {
+        Ok(pending) => {
+            if !pending.lacking.is_empty() {
+                report.note(format!(
+                    "{}: {} segments lack what it holds of them; they were looked at as the next \
+                     start will find them, when it has written that back",
+                    log_dir.join(JOURNAL_FILE).display(),
+                    pending.lacking.len()
+                ));
+            }
+            pending
+        }
+        Err(error) => {
+            let position = match &error {
+                JournalError::Damaged { position, .. } => Some(*position),
+                JournalError::Io { .. } | JournalError::Newer { .. } => None,
+            };
+            let file = log_dir.join(JOURNAL_FILE);
+            report.damage(&file, position, Remedy::RestoreJournal, error.to_string());
+            Pending::nothing(fs)
+        }
+    }
 }
 
 /// The log directory that `dir` is, or whose partition it is: where its lock would be.

@@ -53,20 +53,24 @@ impl Replayed {
 }
 
 /// A frame's place in the file.
-struct Found {
-    position: u64,
-    head: FrameHead,
+pub(super) struct Found {
+    pub(super) position: u64,
+    pub(super) head: FrameHead,
 }
 
 /// Bytes of a segment, and where the journal has them.
-struct Piece {
-    at: u64,
-    position: u64,
-    bytes: usize,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece {
+    pub(super) at: u64,
+    pub(super) position: u64,
+    pub(super) bytes: usize,
 }
 
 /// A segment's file, and what it may lack.
-type Lacking = (PathBuf, Vec<Piece>);
+pub(super) type Lacking = (PathBuf, Vec<Piece>);
+
+/// The last that was said of each partition that is still there, and by which frame.
+pub(super) type LastEnds = Vec<(u64, Note)>;
 
 /// What is said last of each partition, and by which frame.
 type Ends = BTreeMap<PartitionKey, (u64, Note)>;
@@ -74,7 +78,7 @@ type Ends = BTreeMap<PartitionKey, (u64, Note)>;
 /// The segments that frames hold bytes of, with their pieces in the order they were written.
 type Segments = BTreeMap<(PartitionKey, i64), Vec<Piece>>;
 
-struct Replay<'a> {
+pub(super) struct Replay<'a> {
     fs: &'a dyn Fs,
     dir: &'a Path,
     path: &'a Path,
@@ -117,13 +121,9 @@ pub(super) fn replay(
     path: &Path,
     header: Header,
 ) -> Result<Replayed, JournalError> {
-    let failed = |source| JournalError::Io { path: path.to_owned(), source };
-    let file = fs.open(path, OpenMode::Read).map_err(failed)?;
-    let replay = Replay { fs, dir, path, file };
+    let replay = Replay::open(fs, dir, path)?;
     let frames = replay.find(header.generation)?;
-    let (segments, ends) = replay.gather(&frames, header.bytes_from)?;
-    let mut ends = ends.into_values().collect();
-    let segments = replay.still_there(segments, &mut ends)?;
+    let (segments, ends) = replay.lacking(&frames, header.bytes_from)?;
     let bytes_written = replay.write_back(&segments)?;
     let placed = |found: &Found| Placed {
         sequence: found.head.sequence,
@@ -142,30 +142,45 @@ pub(super) fn replay(
     })
 }
 
-impl Replay<'_> {
+impl<'a> Replay<'a> {
+    pub(super) fn open(
+        fs: &'a dyn Fs,
+        dir: &'a Path,
+        path: &'a Path,
+    ) -> Result<Self, JournalError> {
+        let failed = |source| JournalError::Io { path: path.to_owned(), source };
+        let file = fs.open(path, OpenMode::Read).map_err(failed)?;
+        Ok(Self { fs, dir, path, file })
+    }
+
+    pub(super) fn file(&self) -> &Arc<dyn File> {
+        &self.file
+    }
+
+    /// What the segments that are still there may lack, and how far their partitions are durable.
+    pub(super) fn lacking(
+        &self,
+        frames: &[Found],
+        bytes_from: u64,
+    ) -> Result<(Vec<Lacking>, LastEnds), JournalError> {
+        let (segments, ends) = self.gather(frames, bytes_from)?;
+        let mut ends = ends.into_values().collect();
+        let segments = self.still_there(segments, &mut ends)?;
+        Ok((segments, ends))
+    }
+
     fn io_error(&self, source: io::Error) -> JournalError {
         JournalError::Io { path: self.path.to_owned(), source }
     }
 
-    fn damaged(&self, position: u64) -> JournalError {
+    pub(super) fn damaged(&self, position: u64) -> JournalError {
         JournalError::Damaged { path: self.path.to_owned(), position }
     }
 
     /// All frames that count, in their order. Of these only the newest may have been torn, and it
     /// is as if it had never been; any other that is missing was durable once.
-    fn find(&self, generation: u64) -> Result<Vec<Found>, JournalError> {
-        let end = self.file.len().map_err(|error| self.io_error(error))?;
-        let mut found = BTreeMap::new();
-        let mut frame = Vec::new();
-        let mut position = BLOCK_BYTES;
-        while position < end {
-            let Some(head) = self.read_frame(position, end, generation, &mut frame)? else {
-                position += BLOCK_BYTES;
-                continue;
-            };
-            found.insert(head.sequence, Found { position, head });
-            position += in_blocks(head.bytes);
-        }
+    pub(super) fn find(&self, generation: u64) -> Result<Vec<Found>, JournalError> {
+        let mut found = self.scan(generation)?;
         let Some(tail) = found.values().next_back().map(|newest| newest.head.tail) else {
             return Ok(Vec::new());
         };
@@ -178,6 +193,29 @@ impl Replay<'_> {
             last_end = frame.position + in_blocks(frame.head.bytes);
         }
         Ok(counting)
+    }
+
+    /// All whole frames of this generation, by their number.
+    pub(super) fn scan(&self, generation: u64) -> Result<BTreeMap<u64, Found>, JournalError> {
+        let end = self.file.len().map_err(|error| self.io_error(error))?;
+        let mut found = BTreeMap::new();
+        let mut frame = Vec::new();
+        let mut position = BLOCK_BYTES;
+        while position < end {
+            let Some(head) = self.read_frame(position, end, generation, &mut frame)? else {
+                position += BLOCK_BYTES;
+                continue;
+            };
+            found.insert(head.sequence, Found { position, head });
+            position += in_blocks(head.bytes);
+        }
+        Ok(found)
+    }
+
+    /// The bytes of a frame that was found.
+    pub(super) fn read(&self, found: &Found, frame: &mut Vec<u8>) -> Result<(), JournalError> {
+        frame.resize(found.head.bytes, 0);
+        read_exact_at(&*self.file, frame, found.position).map_err(|error| self.io_error(error))
     }
 
     /// Reads the frame at `position` if a whole one of this generation is there.
@@ -207,9 +245,9 @@ impl Replay<'_> {
         let mut segments = Segments::new();
         let mut ends = Ends::new();
         let mut bytes = Vec::new();
-        for Found { position, head } in frames {
-            bytes.resize(head.bytes, 0);
-            read_exact_at(&*self.file, &mut bytes, *position).map_err(|e| self.io_error(e))?;
+        for found in frames {
+            self.read(found, &mut bytes)?;
+            let Found { position, head } = found;
             let entries = format::entries(head, &bytes).map_err(|_| self.damaged(*position))?;
             let mut at = position + FRAME_HEAD_BYTES as u64;
             for (entry, bytes) in &entries {

@@ -5,6 +5,7 @@ mod deleting;
 mod dirs;
 mod journal;
 mod many;
+mod pending;
 mod restarts;
 mod ticking;
 

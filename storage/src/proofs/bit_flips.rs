@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::IoSlice;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use parking_lot::Mutex;
 use proptest::prelude::*;
@@ -168,7 +168,8 @@ fn is_offset_of_last(bytes: &[u8], place: u64) -> bool {
 fn outcome(image: &Image, path: &Path, place: u64) -> Outcome {
     let mem = image.mem.copy();
     flip(&mem, path, place);
-    let is_seen = verify(&mem, Path::new(DIR), Default::default(), &mut |_| {})
+    let fs: Arc<dyn Fs> = Arc::new(mem.clone());
+    let is_seen = verify(&fs, Path::new(DIR), Default::default(), &mut |_| {})
         .is_ok_and(|report| !report.is_fine());
     let machine = Machine::of(mem, &[DIR], &|fs| fs);
     let Ok((process, report)) = machine.start(Power::default(), 0) else {

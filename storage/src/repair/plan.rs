@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{Cut, LogRepair, PartitionRepair, Removal, RepairError};
 use crate::TopicPartition;
 use crate::checkpoint::offsets::{self, LOG_START_CHECKPOINT, RECOVERY_POINT_CHECKPOINT};
 use crate::fs::Fs;
 use crate::inspect::batches::{BatchReadError, BatchReader};
+use crate::journal::pending::Pending;
 use crate::segment::files::{LOG_SUFFIX, SWAP_SUFFIX, base_offset, path};
 use crate::verify::{self, Damage, Options, Remedy};
 
@@ -26,8 +28,10 @@ struct Found {
     files: Vec<Removal>,
 }
 
-pub(super) fn plan(fs: &dyn Fs, dir: &Path) -> Result<Plan, RepairError> {
+pub(super) fn plan(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Plan, RepairError> {
     let failed = |source| RepairError::Io { path: dir.to_owned(), source };
+    // The files as they will be once the journal is written back.
+    let Pending { fs: restored, durable_ends, .. } = Pending::look(fs, dir)?;
     let entries = fs.list(dir).map_err(failed)?;
     let report = verify::verify(fs, dir, Options::default(), &mut |_| {}).map_err(failed)?;
     let mut plan = Plan::default();
@@ -35,9 +39,14 @@ pub(super) fn plan(fs: &dyn Fs, dir: &Path) -> Result<Plan, RepairError> {
     for damage in report.damages {
         sort_in(dir, damage, &mut found, &mut plan);
     }
+    let fs = &*restored;
     let read = |name| offsets::read(fs, dir, name).unwrap_or_default();
-    let (recovery_points, log_starts) =
+    let (mut recovery_points, log_starts) =
         (read(RECOVERY_POINT_CHECKPOINT), read(LOG_START_CHECKPOINT));
+    for (partition, durable_end) in durable_ends {
+        let known = recovery_points.entry(partition).or_default();
+        *known = durable_end.max(*known);
+    }
     for entry in entries.into_iter().filter(|entry| entry.is_dir) {
         let Some(partition) = TopicPartition::from_dir_name(&entry.name) else { continue };
         let path = dir.join(&entry.name);
@@ -53,7 +62,7 @@ pub(super) fn plan(fs: &dyn Fs, dir: &Path) -> Result<Plan, RepairError> {
     Ok(plan)
 }
 
-/// What the directory's checkpoints say.
+/// What the directory's checkpoints say, and the journal.
 struct Known<'a> {
     recovery_points: &'a HashMap<TopicPartition, i64>,
     log_starts: &'a HashMap<TopicPartition, i64>,
@@ -99,7 +108,9 @@ fn sort_in(dir: &Path, damage: Damage, found: &mut BTreeMap<PathBuf, Found>, pla
                 files.push(Removal { path, why: what.clone() });
             }
         }
-        Remedy::EditLogStart | Remedy::RestoreFile => plan.left.push(damage),
+        Remedy::EditLogStart | Remedy::RestoreFile | Remedy::RestoreJournal => {
+            plan.left.push(damage)
+        }
     }
 }
 

@@ -77,7 +77,8 @@ fn flip(fs: &MemFs, name: &str, at: usize) {
 }
 
 fn is_fine(fs: &MemFs) -> bool {
-    let report = verify(fs, Path::new("/logs"), Options { is_live: true }, &mut |_| {}).unwrap();
+    let fs: Arc<dyn Fs> = Arc::new(fs.clone());
+    let report = verify(&fs, Path::new("/logs"), Options { is_live: true }, &mut |_| {}).unwrap();
     assert_eq!(report.damages, []);
     true
 }
@@ -234,6 +235,7 @@ fn a_compaction_keeps_the_sums_true() {
     scrub(&manager).pass();
     assert_eq!(manager.damaged_files(), 0);
     assert!(manager.close(1));
+    let fs: Arc<dyn Fs> = Arc::new(fs);
     let report = verify(&fs, Path::new("/logs"), Options::default(), &mut |_| {}).unwrap();
     assert_eq!(report.damages, []);
 }

@@ -25,6 +25,8 @@ pub(super) struct Checkpoints {
     log_starts: Offsets,
     high_watermarks: Offsets,
     cleaned: Offsets,
+    /// What the journal knows to be durable.
+    pub(super) journal_ends: Offsets,
     is_clean: bool,
 }
 
@@ -46,6 +48,7 @@ impl Checkpoints {
             log_starts: read(LOG_START_CHECKPOINT, Remedy::EditLogStart),
             high_watermarks: read(REPLICATION_CHECKPOINT, Remedy::DeleteCheckpoint),
             cleaned: read(CLEANER_CHECKPOINT, Remedy::DeleteCheckpoint),
+            journal_ends: Offsets::new(),
             is_clean: matches!(clean_shutdown::read(fs, dir), Ok(Some(_))),
         }
     }
@@ -53,6 +56,7 @@ impl Checkpoints {
     pub(super) fn facts(&self, partition: &TopicPartition, options: Options) -> PartitionFacts {
         PartitionFacts {
             recovery_point: self.recovery_points.get(partition).copied(),
+            journal_end: self.journal_ends.get(partition).copied(),
             log_start: self.log_starts.get(partition).copied(),
             high_watermark: self.high_watermarks.get(partition).copied(),
             compacted_up_to: self.cleaned.get(partition).copied(),
@@ -67,6 +71,7 @@ pub(super) fn verify(
     dir: &Path,
     entries: &[DirEntry],
     options: Options,
+    journal_ends: Offsets,
     progress: &mut dyn FnMut(Progress<'_>),
     report: &mut Report,
 ) {
@@ -96,7 +101,8 @@ pub(super) fn verify(
             "{set_aside} folders that wait for deletion or were set aside were not looked at"
         ));
     }
-    let checkpoints = Checkpoints::read(fs, dir, report);
+    let mut checkpoints = Checkpoints::read(fs, dir, report);
+    checkpoints.journal_ends = journal_ends;
     if !checkpoints.is_clean && !options.is_live && !folders.is_empty() {
         let why =
             format!("there is no {CLEAN_SHUTDOWN_FILE}: the next start recovers this directory");

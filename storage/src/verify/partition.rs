@@ -16,6 +16,7 @@ use crate::checkpoint::offsets::{
 use crate::fs::{Fs, read_file};
 use crate::inspect::batches::BatchReader;
 use crate::inspect::{CLEANER_CHECKPOINT, FileKind};
+use crate::journal::JOURNAL_FILE;
 use crate::leader_epoch_cache::{LEADER_EPOCH_CHECKPOINT, LeaderEpochCache};
 use crate::partition_metadata;
 use crate::producer_state::snapshot;
@@ -191,6 +192,7 @@ fn check_range(
     };
     // What was on the disk once must be there; the others only where nothing is to be cut off.
     check(facts.recovery_point, RECOVERY_POINT_CHECKPOINT, Remedy::RepairLog, true);
+    check(facts.journal_end, JOURNAL_FILE, Remedy::RepairLog, true);
     check(facts.log_start, LOG_START_CHECKPOINT, Remedy::EditLogStart, true);
     let clean = facts.is_clean;
     check(facts.high_watermark, REPLICATION_CHECKPOINT, Remedy::DeleteCheckpoint, clean);

@@ -36,6 +36,8 @@ pub enum Remedy {
     /// The metadata knows the topic's id.
     DeletePartitionMetadata,
     RestoreFile,
+    /// It may hold the only copy of acknowledged records.
+    RestoreJournal,
 }
 
 impl Remedy {
@@ -53,6 +55,7 @@ impl Remedy {
             Self::EditLogStart => "edit-log-start",
             Self::DeletePartitionMetadata => "delete-partition-metadata",
             Self::RestoreFile => "restore-file",
+            Self::RestoreJournal => "restore-journal",
         }
     }
 }
@@ -86,6 +89,9 @@ impl fmt::Display for Remedy {
                 "stop the broker and delete the file: the metadata knows the topic's id"
             }
             Self::RestoreFile => "restore the file from a copy",
+            Self::RestoreJournal => {
+                "restore the file from a copy; the partitions were looked at without it"
+            }
         })
     }
 }

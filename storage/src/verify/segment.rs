@@ -104,7 +104,7 @@ impl LogWalk<'_, '_> {
 
     fn checks(&self, place: SegmentPlace) -> Checks {
         // Rolled segments get their indexes with the next sync; until then a recovery makes them.
-        let recovery_point = self.facts.recovery_point.unwrap_or(0);
+        let recovery_point = self.facts.durable_end();
         let is_unsealed =
             place.next_base.is_none_or(|next| !self.facts.is_clean && next > recovery_point);
         let tolerance = Tolerance { is_unsealed, may_be_ahead: !self.facts.is_clean };
@@ -202,7 +202,7 @@ impl LogWalk<'_, '_> {
         self.latest_epoch = epoch;
         let latest = self.epochs.latest().map_or(-1, |latest| latest.epoch);
         // The file is written with the next sync; until then a recovery reads the batches.
-        let recovery_point = self.facts.recovery_point.unwrap_or(0);
+        let recovery_point = self.facts.durable_end();
         let may_lag = !self.facts.is_clean && header.base_offset >= recovery_point;
         // An epoch begins where a batch does, so both ends of the batch are of the same one.
         let ends = [header.base_offset, header.last_offset()];
@@ -233,7 +233,7 @@ impl LogWalk<'_, '_> {
             return;
         }
         let end = self.next_offset.unwrap_or(place.base);
-        let is_undurable = end >= self.facts.recovery_point.unwrap_or(0);
+        let is_undurable = end >= self.facts.durable_end();
         let will_be_cut = is_undurable && !self.facts.is_clean && !self.facts.is_live;
         let remedy = if will_be_cut { Remedy::NextStart } else { Remedy::RepairLog };
         self.report.damage(file, Some(stop.position), remedy, stop.what);

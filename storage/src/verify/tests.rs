@@ -71,7 +71,8 @@ fn look(fs: &MemFs, dir: &str) -> Report {
 }
 
 fn look_with(fs: &MemFs, dir: &str, options: Options) -> Report {
-    verify(fs, Path::new(dir), options, &mut |_| {}).unwrap()
+    let fs: Arc<dyn Fs> = Arc::new(fs.clone());
+    verify(&fs, Path::new(dir), options, &mut |_| {}).unwrap()
 }
 
 /// The one damage that is found, as text.
@@ -110,7 +111,7 @@ fn a_good_directory_is_fine_in_every_state() {
 
 #[test]
 fn progress_ends_at_the_total() {
-    let fs = directory(true);
+    let fs: Arc<dyn Fs> = Arc::new(directory(true));
     let mut last = (0, 0);
     verify(&fs, Path::new(DIR), Options::default(), &mut |progress| {
         assert!(progress.bytes_done >= last.0);

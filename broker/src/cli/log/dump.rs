@@ -1,11 +1,13 @@
 //! `barnabas log dump`: what is in a file, line by line.
 //!
 //! Fields are called as `kafka-dump-log` calls them. Every file is read in windows, so its size
-//! does not matter. What is damaged is shown up to the damage; then one sentence says where it is.
+//! does not matter. It is what the file holds now: what `barnabas-journal` would add to a segment is
+//! shown with that file. What is damaged is shown up to the damage; then one sentence says where it is.
 
 mod batches;
 mod decode;
 mod files;
+mod journal;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -179,6 +181,7 @@ impl DumpArgs {
             FileKind::MetaProperties => files::meta_properties(&RealFs, dump),
             FileKind::CleanShutdown => files::clean_shutdown(&RealFs, dump),
             FileKind::SealedSums => files::sealed_sums(&RealFs, dump),
+            FileKind::Journal => journal::dump(&RealFs, dump),
         }
     }
 }

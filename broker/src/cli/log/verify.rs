@@ -3,11 +3,12 @@
 use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use storage::dir_lock;
-use storage::fs::RealFs;
+use storage::fs::{Fs, RealFs};
 use storage::verify::{Damage, Options, Progress, Report, log_dir_of, verify};
 
 use crate::cli::output::{self, Value, complain, exit, json_line, size};
@@ -39,7 +40,8 @@ impl VerifyArgs {
         let used_by = dir_lock::holder(&RealFs, &log_dir_of(&RealFs, &dir)).unwrap_or_default();
         let options = Options { is_live: used_by.is_some() };
         let mut bar = Bar::new();
-        let verified = verify(&RealFs, &dir, options, &mut |progress| bar.show(progress));
+        let fs: Arc<dyn Fs> = Arc::new(RealFs);
+        let verified = verify(&fs, &dir, options, &mut |progress| bar.show(progress));
         bar.clear();
         let report = match verified {
             Ok(report) => report,

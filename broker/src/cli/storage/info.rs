@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 use protocol_codec::json::JsonWriter;
-use storage::fs::RealFs;
+use storage::fs::{Fs, RealFs};
 use storage::info::{DirInfo, PartitionInfo, describe};
 
 use crate::cli::output::{self, Value, complain, exit, json_line, size};
@@ -22,7 +23,8 @@ pub struct InfoArgs {
 
 impl InfoArgs {
     pub(in crate::cli) fn run(self) -> ExitCode {
-        let info = match describe(&RealFs, &self.dir) {
+        let fs: Arc<dyn Fs> = Arc::new(RealFs);
+        let info = match describe(&fs, &self.dir) {
             Ok(info) => info,
             Err(error) => {
                 complain(&format!("{} cannot be listed: {error}", self.dir.display()));
