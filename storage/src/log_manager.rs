@@ -17,6 +17,7 @@
 //! |---|---|
 //! | `open.rs` | open and recover what lies on the disks |
 //! | `create.rs` | find or make the log of a partition |
+//! | `lost.rs` | folders that are missing |
 //! | `delete.rs` | delete and set aside |
 //! | `tick.rs` | regular work, its thread |
 //! | `checkpoint.rs` | the checkpoint files |
@@ -31,6 +32,7 @@ mod create;
 mod delete;
 mod describe;
 pub(crate) mod folders;
+pub(crate) mod lost;
 mod open;
 mod parallel;
 mod shutdown;
@@ -57,6 +59,7 @@ use crate::{LogConfig, LogDir, TopicPartition};
 use checkpoint::WrittenCheckpoints;
 use cleaning::Cleaners;
 use delete::PendingRemoval;
+use lost::Lost;
 use tick::{TickSchedule, Ticker};
 
 pub use create::{CreateLogError, Placement};
@@ -184,6 +187,8 @@ impl ManagedDir {
 struct Logs {
     by_partition: HashMap<TopicPartition, Entry>,
     failed: HashMap<TopicPartition, FailedLog>,
+    /// Folders that were missing at the start and nobody has asked for.
+    lost: HashMap<TopicPartition, Vec<Lost>>,
     /// Logs in each directory.
     counts: Vec<usize>,
 }

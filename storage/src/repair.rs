@@ -8,6 +8,7 @@
 //!   `<segment>.log.cut-<position>`; without room to keep it nothing is cut;
 //! - a log that lost all of its segments begins anew at its recovery point, so that no offset is
 //!   given twice;
+//! - a partition whose whole folder is missing is forgotten by the checkpoints;
 //! - a damaged file that the log tells everything of (indexes, snapshots, leader epochs, sums,
 //!   checkpoints) is removed: the next start makes it anew;
 //! - what cannot be mended here is listed and left.
@@ -93,6 +94,12 @@ pub enum LogRepair {
     /// It has no segments left: it begins anew at the end of `lost`.
     BeginAnew {
         lost: Range<i64>,
+    },
+    /// Its folder is missing: what the checkpoints say of it is forgotten, and if it still has a
+    /// topic it begins anew at offset 0.
+    Forget {
+        checkpoint: &'static str,
+        end: i64,
     },
 }
 

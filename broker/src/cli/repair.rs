@@ -91,6 +91,12 @@ fn partition_lines(partition: &PartitionRepair) -> Vec<String> {
             lost.end,
             lost_text(lost)
         )),
+        Some(LogRepair::Forget { checkpoint, end }) => Some(format!(
+            "forget it: its folder {} is missing, and {checkpoint} says that everything before \
+             offset {end} was durable once; unless the folder is brought back the log begins anew at \
+             offset 0",
+            partition.path.display()
+        )),
     };
     log.into_iter().chain(partition.files.iter().map(removal_text)).collect()
 }

@@ -49,6 +49,15 @@ pub struct TopicReplicas {
     partitions: Vec<Option<Arc<Partition>>>,
 }
 
+/// Where the log of a partition is looked for.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// The partition was there before this start.
+    is_start: bool,
+    /// Where it belongs if the metadata does not know.
+    unassigned: Placement,
+}
+
 /// Partitions whose directory is not here, by its id.
 type Missing = BTreeMap<Uuid, Vec<TopicPartition>>;
 
@@ -173,7 +182,9 @@ impl ReplicaManager {
         for topic in &gone {
             self.delete_logs(topic, now_ms);
         }
-        let unassigned = self.unassigned_placement(delta, image);
+        // Only what the metadata knew before this start can have been lost.
+        let is_start = delta.previous.last_applied.index == 0;
+        let unassigned = self.unassigned_placement(is_start, image);
         let mut missing = Missing::new();
         for (id, partitions) in &delta.partitions_changed {
             let Some(topic) = image.topics.by_id(id) else { continue };
@@ -183,7 +194,8 @@ impl ReplicaManager {
             );
             let config = log_config(image, &topic.name);
             for number in partitions {
-                self.update(&mut replicas, topic, *number, &config, unassigned, &mut missing);
+                let place = Place { is_start, unassigned };
+                self.update(&mut replicas, topic, *number, &config, place, &mut missing);
             }
             topics.insert(replicas);
         }
@@ -211,7 +223,7 @@ impl ReplicaManager {
         topic: &TopicImage,
         number: i32,
         config: &LogConfig,
-        unassigned: Placement,
+        place: Place,
         missing: &mut Missing,
     ) {
         let (Some(registration), Ok(index)) = (topic.partition(number), usize::try_from(number))
@@ -235,9 +247,18 @@ impl ReplicaManager {
         }
         let topic_partition = TopicPartition::new(topic.name.clone(), number);
         let assigned = registration.directory(self.node_id).unwrap_or(UNASSIGNED_DIRECTORY);
-        let placement =
-            if assigned == UNASSIGNED_DIRECTORY { unassigned } else { Placement::In(assigned) };
-        let opened = self.open_log(&topic_partition, topic.id, placement, config);
+        let placement = if assigned == UNASSIGNED_DIRECTORY {
+            place.unassigned
+        } else {
+            Placement::In(assigned)
+        };
+        let not_lost = if place.is_start {
+            self.logs.check_not_lost(&topic_partition, placement)
+        } else {
+            Ok(())
+        };
+        let opened =
+            not_lost.and_then(|()| self.open_log(&topic_partition, topic.id, placement, config));
         let found = match &opened {
             Ok(_) => self.logs.directory_id(&topic_partition),
             Err(CreateLogError::DirectoryOffline { directory_id, .. }) => {
@@ -269,8 +290,7 @@ impl ReplicaManager {
     /// Where a partition belongs of which the metadata does not know the directory. A new one may
     /// lie anywhere. One of before this start has its log, or never got a record, or lay in a
     /// directory that is missing now: if one is missing it is not begun anew.
-    fn unassigned_placement(&self, delta: &MetadataDelta, image: &MetadataImage) -> Placement {
-        let is_start = delta.previous.last_applied.index == 0;
+    fn unassigned_placement(&self, is_start: bool, image: &MetadataImage) -> Placement {
         let online = self.logs.online_directory_ids();
         let any_missing = self.may_miss_logs
             || image

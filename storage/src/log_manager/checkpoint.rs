@@ -93,6 +93,17 @@ impl LogManager {
         self.write_recovery_points(place, dir)
             && self.write_log_starts(place, dir)
             && self.write_clean_points(place, dir)
+            && self.forget_high_watermarks(place, dir)
+    }
+
+    /// Leaves out of the high watermarks what has no log in `dir`.
+    fn forget_high_watermarks(&self, place: usize, dir: &ManagedDir) -> bool {
+        if !dir.knows_checkpoint(REPLICATION_CHECKPOINT) {
+            return true;
+        }
+        dir.write_checkpoint(REPLICATION_CHECKPOINT, |known| {
+            self.logs.read().known_high_watermarks(place, known)
+        })
     }
 
     pub(super) fn write_recovery_points(&self, place: usize, dir: &ManagedDir) -> bool {
@@ -176,9 +187,14 @@ impl ManagedDir {
     /// name must not be taken for the old one.
     pub(super) fn checkpoints_mention(&self, partition: &TopicPartition) -> bool {
         let written = self.checkpoints.lock();
-        [RECOVERY_POINT_CHECKPOINT, LOG_START_CHECKPOINT, CLEANER_CHECKPOINT]
-            .iter()
-            .any(|name| written.get(name).is_some_and(|known| known.contains_key(partition)))
+        [
+            RECOVERY_POINT_CHECKPOINT,
+            LOG_START_CHECKPOINT,
+            CLEANER_CHECKPOINT,
+            REPLICATION_CHECKPOINT,
+        ]
+        .iter()
+        .any(|name| written.get(name).is_some_and(|known| known.contains_key(partition)))
     }
 
     /// Whether a checkpoint file was read or written by this process.
@@ -232,6 +248,15 @@ impl Logs {
                 offsets.insert(partition.clone(), clean_point);
             }
         }
+        offsets
+    }
+
+    /// The high watermarks that are `known`, of the logs in the directory at `place`.
+    fn known_high_watermarks(&self, place: usize, known: &Offsets) -> Offsets {
+        let mut offsets = self.of_failed(known);
+        let is_here = |partition| self.by_partition.get(partition).is_some_and(|e| e.dir == place);
+        let here = known.iter().filter(|(partition, _)| is_here(*partition));
+        offsets.extend(here.map(|(partition, offset)| (partition.clone(), *offset)));
         offsets
     }
 

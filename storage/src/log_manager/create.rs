@@ -72,6 +72,7 @@ impl LogManager {
         let path = dir.log_dir().path().join(partition.dir_name());
         let context = dir.context.clone();
         let log = Log::create(context, partition.clone(), topic_id, &path, config);
+        logs.lost.remove(partition);
         let entry =
             Entry { log: Arc::clone(&log), topic_id: Some(topic_id), dir: place, is_wanted: true };
         logs.insert(partition.clone(), entry);

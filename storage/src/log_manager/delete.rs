@@ -120,10 +120,15 @@ impl LogManager {
 
     /// Removes the folders whose time has come.
     pub(super) fn remove_due(&self, now_ms: i64) {
-        for dir in &self.dirs {
-            let due: Vec<PendingRemoval> =
-                dir.removals.lock().extract_if(.., |removal| removal.due_ms <= now_ms).collect();
-            if !due.is_empty() && dir.is_online() {
+        for (place, dir) in self.dirs.iter().enumerate() {
+            let is_due = |removal: &mut PendingRemoval| removal.due_ms <= now_ms;
+            // Else a start would miss a folder that the checkpoints still speak of.
+            let any_due = dir.removals.lock().iter_mut().any(is_due);
+            if !any_due || !self.write_checkpoints(place, dir) {
+                continue;
+            }
+            let due: Vec<PendingRemoval> = dir.removals.lock().extract_if(.., is_due).collect();
+            if dir.is_online() {
                 // A power cut must not bring a partition back that is removed in part.
                 dir.sync_names();
             }

@@ -4,7 +4,7 @@
 //! on, several at a time in each directory. A log that cannot be opened is kept as failed; only an
 //! I/O error takes its directory offline. The other directories go on.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use super::delete::PendingRemoval;
 use super::folders::{Folder, classify};
+use super::lost::{Claim, Lost, missing_folders};
 use super::parallel::for_each;
 use super::tick::TickSchedule;
 use super::{Entry, LogManager, LogManagerConfig, Logs, ManagedDir};
@@ -92,6 +93,7 @@ pub struct RecoveryReport {
 struct DirWork<'a> {
     place: usize,
     dir: &'a ManagedDir,
+    lost: BTreeMap<TopicPartition, Claim>,
     is_clean: bool,
     /// What has been recovered is synced when all logs are open.
     sync_later: bool,
@@ -140,9 +142,10 @@ impl LogManager {
         }
         let opened = Opened::default();
         open_logs(&work, &config, now_ms, progress, &opened);
-        drop(work);
+        let lost: Vec<_> = work.into_iter().flat_map(DirWork::into_lost).collect();
 
-        let logs = collect(opened.into_inner(), &dirs);
+        let mut logs = collect(opened.into_inner(), &dirs);
+        lost.into_iter().for_each(|(partition, lost)| logs.note_lost(partition, lost));
         report.logs = logs.by_partition.len();
         report.failed = logs.failed.iter().map(|(p, f)| (p.clone(), f.clone())).collect();
         for dir in dirs.iter().filter(|dir| !dir.is_online()) {
@@ -233,7 +236,7 @@ impl ManagedDir {
         };
         let entries = self.fs().list(path).inspect_err(|e| fail(e, "cannot list")).ok()?;
         let mut folders = VecDeque::new();
-        for entry in entries.into_iter().filter(|entry| entry.is_dir) {
+        for entry in entries.iter().filter(|entry| entry.is_dir) {
             let folder = path.join(&entry.name);
             match classify(&entry.name) {
                 Folder::Partition(partition) => folders.push_back((partition, folder)),
@@ -251,7 +254,13 @@ impl ManagedDir {
         let recovery_points = self.read_checkpoint(RECOVERY_POINT_CHECKPOINT)?;
         let log_starts = self.read_checkpoint(LOG_START_CHECKPOINT)?;
         let clean_points = self.read_checkpoint(CLEANER_CHECKPOINT)?;
-        report.high_watermarks.extend(self.read_checkpoint(REPLICATION_CHECKPOINT)?);
+        let high_watermarks = self.read_checkpoint(REPLICATION_CHECKPOINT)?;
+        let checkpoints = [
+            (RECOVERY_POINT_CHECKPOINT, &recovery_points),
+            (REPLICATION_CHECKPOINT, &high_watermarks),
+        ];
+        let lost = missing_folders(&entries, &checkpoints);
+        report.high_watermarks.extend(high_watermarks);
         if is_clean {
             clean_shutdown::remove(self.fs(), path)
                 .inspect_err(|error| fail(error, "cannot remove the clean shutdown marker of"))
@@ -263,6 +272,7 @@ impl ManagedDir {
         Some(DirWork {
             place,
             dir: self,
+            lost,
             is_clean,
             sync_later: !is_clean && self.syncs_together(folders.len()),
             recovery_points,
@@ -317,6 +327,15 @@ fn open_logs(
 }
 
 impl DirWork<'_> {
+    fn into_lost(self) -> impl Iterator<Item = (TopicPartition, Lost)> {
+        let dir = self.place;
+        let log_dir = self.dir.log_dir().path().to_owned();
+        self.lost.into_iter().map(move |(partition, claim)| {
+            let path = log_dir.join(partition.dir_name());
+            (partition, Lost { dir, path, claim })
+        })
+    }
+
     fn run(
         &self,
         config: &LogConfig,

@@ -4,6 +4,7 @@ mod checkpoints;
 mod deleting;
 mod dirs;
 mod journal;
+mod lost;
 mod many;
 mod pending;
 mod restarts;

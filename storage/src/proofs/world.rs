@@ -378,8 +378,10 @@ impl World {
             assert!(report.offline.is_empty(), "a directory is offline: {:?}", report.offline);
         }
         for at in 0..self.partitions.len() {
-            let name = &self.partitions[at].name;
-            let log = match self.log_in_place(at) {
+            let Partition { name, directory_id, .. } = &self.partitions[at];
+            let placement = Placement::In(*directory_id);
+            let lost = self.process.manager.check_not_lost(name, placement);
+            let log = match lost.and_then(|()| self.log_in_place(at)) {
                 Err(CreateLogError::InconsistentTopicId { .. }) => {
                     // Its topic was deleted, which the disk had not done yet.
                     let set_aside = self.process.manager.set_aside(name);

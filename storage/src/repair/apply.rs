@@ -5,9 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{Cut, LogRepair, PartitionRepair, Removal, RepairError};
+use crate::TopicPartition;
 use crate::checkpoint::offsets::{self, RECOVERY_POINT_CHECKPOINT};
 use crate::clean_shutdown;
 use crate::fs::{Fs, OpenMode};
+use crate::inspect::OFFSET_CHECKPOINTS;
 use crate::log::recover::kept::Kept;
 use crate::sealed_sums::SEALED_SUMS_FILE;
 use crate::segment::files::{LOG_SUFFIX, SEGMENT_SUFFIXES, path};
@@ -31,6 +33,7 @@ pub(super) fn apply(
     }
     fs.sync_dir(dir).map_err(failed)?;
     lower_recovery_points(fs, dir, partitions).map_err(failed)?;
+    forget_missing(fs, dir, partitions).map_err(failed)?;
     for repair in partitions {
         let kept = apply_one(fs, repair)?;
         done(repair, &kept);
@@ -51,7 +54,7 @@ fn lower_recovery_points(
         let end = match &repair.log {
             Some(LogRepair::Cut(cut)) => cut.offset,
             Some(LogRepair::Accept { end, .. }) => *end,
-            Some(LogRepair::BeginAnew { .. }) | None => continue,
+            Some(LogRepair::BeginAnew { .. } | LogRepair::Forget { .. }) | None => continue,
         };
         if let Some(recovery_point) = known.get_mut(&repair.partition) {
             *recovery_point = end.min(*recovery_point);
@@ -64,6 +67,24 @@ fn lower_recovery_points(
     offsets::write(fs, dir, RECOVERY_POINT_CHECKPOINT, &known)
 }
 
+/// No checkpoint speaks of a partition any more whose folder is missing.
+fn forget_missing(fs: &dyn Fs, dir: &Path, partitions: &[PartitionRepair]) -> io::Result<()> {
+    let is_missing = |partition: &TopicPartition| {
+        partitions.iter().any(|repair| {
+            repair.partition == *partition && matches!(repair.log, Some(LogRepair::Forget { .. }))
+        })
+    };
+    for name in OFFSET_CHECKPOINTS {
+        let before = offsets::read(fs, dir, name).unwrap_or_default();
+        let mut after: BTreeMap<_, _> = before.clone().into_iter().collect();
+        after.retain(|partition, _| !is_missing(partition));
+        if after.len() < before.len() {
+            offsets::write(fs, dir, name, &after)?;
+        }
+    }
+    Ok(())
+}
+
 fn apply_one(fs: &dyn Fs, repair: &PartitionRepair) -> Result<Vec<PathBuf>, RepairError> {
     let failed = |source| RepairError::Io { path: repair.path.clone(), source };
     let mut kept = Vec::new();
@@ -73,6 +94,7 @@ fn apply_one(fs: &dyn Fs, repair: &PartitionRepair) -> Result<Vec<PathBuf>, Repa
             let file = fs.open(&path(&repair.path, lost.end, LOG_SUFFIX), OpenMode::Create);
             file.and_then(|file| file.sync_data()).map_err(failed)?;
         }
+        Some(LogRepair::Forget { .. }) => return Ok(kept),
         Some(LogRepair::Accept { .. }) | None => {}
     }
     for removal in &repair.files {

@@ -6,10 +6,13 @@ use std::sync::Arc;
 
 use super::{Cut, LogRepair, PartitionRepair, Removal, RepairError};
 use crate::TopicPartition;
-use crate::checkpoint::offsets::{self, LOG_START_CHECKPOINT, RECOVERY_POINT_CHECKPOINT};
+use crate::checkpoint::offsets::{
+    self, LOG_START_CHECKPOINT, RECOVERY_POINT_CHECKPOINT, REPLICATION_CHECKPOINT,
+};
 use crate::fs::Fs;
 use crate::inspect::batches::{BatchReadError, BatchReader};
 use crate::journal::pending::Pending;
+use crate::log_manager::lost::{Claim, missing_folders};
 use crate::segment::files::{LOG_SUFFIX, SWAP_SUFFIX, base_offset, path};
 use crate::verify::{self, Damage, Options, Remedy};
 
@@ -46,6 +49,14 @@ pub(super) fn plan(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Plan, RepairError> {
     for (partition, durable_end) in durable_ends {
         let known = recovery_points.entry(partition).or_default();
         *known = durable_end.max(*known);
+    }
+    let high_watermarks = read(REPLICATION_CHECKPOINT);
+    let said =
+        [(RECOVERY_POINT_CHECKPOINT, &recovery_points), (REPLICATION_CHECKPOINT, &high_watermarks)];
+    for (partition, Claim { checkpoint, end }) in missing_folders(&entries, &said) {
+        let path = dir.join(partition.dir_name());
+        let log = Some(LogRepair::Forget { checkpoint, end });
+        plan.partitions.push(PartitionRepair { partition, path, log, files: Vec::new() });
     }
     for entry in entries.into_iter().filter(|entry| entry.is_dir) {
         let Some(partition) = TopicPartition::from_dir_name(&entry.name) else { continue };

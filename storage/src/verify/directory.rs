@@ -16,6 +16,7 @@ use crate::checkpoint::offsets::{
 use crate::clean_shutdown::{self, CLEAN_SHUTDOWN_FILE};
 use crate::fs::{DirEntry, Fs};
 use crate::inspect::CLEANER_CHECKPOINT;
+use crate::log_manager::lost::{Claim, missing_folders};
 use crate::meta_properties::{META_PROPERTIES_FILE, MetaProperties};
 
 /// The checkpoints of a log directory.
@@ -50,6 +51,27 @@ impl Checkpoints {
             cleaned: read(CLEANER_CHECKPOINT, Remedy::DeleteCheckpoint),
             journal_ends: Offsets::new(),
             is_clean: matches!(clean_shutdown::read(fs, dir), Ok(Some(_))),
+        }
+    }
+
+    /// Beside a running broker a new partition's folder may come after the names were listed.
+    fn missing_folders(
+        &self,
+        dir: &Path,
+        entries: &[DirEntry],
+        options: Options,
+        report: &mut Report,
+    ) {
+        if options.is_live {
+            return;
+        }
+        let said = [
+            (RECOVERY_POINT_CHECKPOINT, &self.recovery_points),
+            (REPLICATION_CHECKPOINT, &self.high_watermarks),
+        ];
+        for (partition, Claim { checkpoint, end }) in missing_folders(entries, &said) {
+            let what = format!("it says {end} for {partition}, whose folder is missing");
+            report.damage(&dir.join(checkpoint), None, Remedy::RepairLog, what);
         }
     }
 
@@ -108,6 +130,7 @@ pub(super) fn verify(
             format!("there is no {CLEAN_SHUTDOWN_FILE}: the next start recovers this directory");
         report.note(why);
     }
+    checkpoints.missing_folders(dir, entries, options, report);
     let total = folders.iter().map(|(_, folder)| partition::size(fs, folder)).sum();
     let mut meter = Meter::new(progress, total);
     for (_, folder) in &folders {
