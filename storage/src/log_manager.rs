@@ -172,11 +172,13 @@ impl ManagedDir {
     }
 
     /// Makes everything in the directory durable. Returns whether it is; if not, the directory is
-    /// offline: it is not known which file the error belongs to.
+    /// offline: it is not known which file the error belongs to. Without a descriptor to sync with
+    /// nothing was tried.
     fn sync_together(&self) -> bool {
-        let synced = self.fs().sync_all(self.log_dir().path());
+        let sync = || self.fs().sync_all(self.log_dir().path());
+        let synced = self.context.open_files.with_descriptor(sync);
         if let Err(error) = &synced {
-            self.log_dir().take_offline(&format!("cannot sync: {error}"));
+            self.log_dir().judge_write_error(error, "cannot sync");
         }
         synced.is_ok()
     }

@@ -15,6 +15,9 @@
 //!   is synced first, and a failure takes its log directory offline.
 //! - Using an open file takes no lock.
 //!
+//! When the process has no descriptor left at all, because of connections, files are closed for whoever
+//! needs one ([`OpenFiles::with_descriptor`]).
+//!
 //! The budget is exceeded only by files that readers hold. What is closed is decided under the
 //! lock of the clock, and everything that enters it is stored under that lock too.
 
@@ -26,6 +29,8 @@ use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
@@ -36,6 +41,10 @@ use clock::Clock;
 
 /// The hand looks at no more files than this to make room for one.
 const LOOKS_MAX: usize = 128;
+
+/// How often a descriptor is asked for, and how long is waited in between: connections come and go.
+const DESCRIPTOR_TRIES: u32 = 20;
+const DESCRIPTOR_INTERVAL: Duration = Duration::from_millis(50);
 
 /// As many are closed when the process has no descriptor left, before it is tried again.
 const CLOSED_IN_NEED: usize = 32;
@@ -102,6 +111,23 @@ impl OpenFiles {
 
     pub fn budget(&self) -> usize {
         self.shared.budget
+    }
+
+    /// Does what opens a file for a moment, and again while the process has no descriptor for it.
+    /// `open` must open before it does anything else: nothing that failed is ever repeated but that.
+    pub(crate) fn with_descriptor<T>(&self, open: impl Fn() -> io::Result<T>) -> io::Result<T> {
+        for number in 0..DESCRIPTOR_TRIES {
+            match open() {
+                Err(error) if is_out_of_descriptors(&error) => {
+                    self.shared.close_some(CLOSED_IN_NEED, usize::MAX);
+                    if number > 0 {
+                        thread::sleep(DESCRIPTOR_INTERVAL);
+                    }
+                }
+                other => return other,
+            }
+        }
+        open()
     }
 
     /// Makes room ahead of need, where disks may be waited for: when little of the budget is left,

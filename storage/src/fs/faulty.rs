@@ -33,6 +33,8 @@ pub enum Fault {
     Io,
     /// ENOSPC; nothing is done.
     NoSpace,
+    /// EMFILE; nothing is done.
+    NoDescriptor,
     /// A write writes only this many bytes, and says so.
     ShortWrite(usize),
     /// A write writes this many bytes, the next one gets ENOSPC.
@@ -125,6 +127,7 @@ impl Rules {
 fn error_of(fault: Fault) -> io::Error {
     match fault {
         Fault::Io | Fault::ShortWrite(_) => rustix::io::Errno::IO.into(),
+        Fault::NoDescriptor => rustix::io::Errno::MFILE.into(),
         Fault::NoSpace | Fault::ShortWriteThenNoSpace(_) => rustix::io::Errno::NOSPC.into(),
     }
 }

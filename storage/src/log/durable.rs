@@ -27,7 +27,7 @@ use thiserror::Error;
 use super::{Log, OnVisible, Unwritable, Writer, WriterGuard};
 use crate::fs::replace_file;
 use crate::leader_epoch_cache::LEADER_EPOCH_CHECKPOINT;
-use crate::log_dir::is_out_of_space;
+use crate::log_dir::is_out_of_descriptors;
 use crate::partition_metadata;
 use crate::segment::Segment;
 
@@ -160,9 +160,19 @@ impl Log {
         match self.sync_files(&plan) {
             Ok(()) => Ok((plan, sequence)),
             Err((error, what)) => {
-                self.context.dir.take_offline(&format!("{what}: {error}"));
+                self.judge_failed_sync(&error, &what);
                 Err(self.fail_waiters())
             }
+        }
+    }
+
+    /// After a failed sync nothing is known of the disk. Without a descriptor to sync with, nothing was
+    /// tried: the disk is as good as before, but this log cannot go on as if it had been synced.
+    pub(super) fn judge_failed_sync(&self, error: &io::Error, what: &str) {
+        if is_out_of_descriptors(error) {
+            self.fail(&format!("{what}: {error}"));
+        } else {
+            self.context.dir.take_offline(&format!("{what}: {error}"));
         }
     }
 
@@ -171,7 +181,8 @@ impl Log {
             self.sync_segment(segment)?;
         }
         if plan.sync_dir {
-            partition_metadata::sync(self.fs(), &self.path).map_err(|error| {
+            let sync = || partition_metadata::sync(self.fs(), &self.path);
+            self.context.open_files.with_descriptor(sync).map_err(|error| {
                 (error, format!("cannot sync partition.metadata of {}", self.topic_partition))
             })?;
         }
@@ -190,7 +201,8 @@ impl Log {
 
     pub(super) fn sync_names(&self, path: &Path) -> Result<(), (io::Error, String)> {
         let what = || format!("cannot sync directory {}", path.display());
-        self.fs().sync_dir(path).map_err(|error| (error, what()))
+        let synced = self.context.open_files.with_descriptor(|| self.fs().sync_dir(path));
+        synced.map_err(|error| (error, what()))
     }
 
     pub(super) fn publish_durable(&self, plan: Plan) -> Published {
@@ -253,7 +265,7 @@ impl Log {
         }
     }
 
-    /// A full disk leaves it for later; the recovery point stays back then.
+    /// A full disk, or no descriptor, leaves it for later; the recovery point stays back then.
     fn housekeeping(&self, end: i64) {
         let (unsealed, epochs) = {
             let mut writer = self.lock_writer();
@@ -272,11 +284,7 @@ impl Log {
                 self.sums_are_due(&unsealed);
             }
             Err((error, what)) => {
-                if is_out_of_space(&error) {
-                    self.context.dir.set_full(true);
-                } else {
-                    self.context.dir.take_offline(&format!("{what}: {error}"));
-                }
+                self.context.dir.judge_write_error(&error, &what);
                 let mut writer = self.lock_writer();
                 writer.epochs_unwritten |= epochs.is_some();
                 writer.unsealed.splice(..0, unsealed);

@@ -90,7 +90,7 @@ impl Log {
         };
         let synced = unsynced.iter().chain([&active]).try_for_each(|s| self.sync_segment(s));
         if let Err((error, what)) = synced.and_then(|()| self.sync_names(&self.path)) {
-            self.context.dir.take_offline(&format!("{what}: {error}"));
+            self.judge_failed_sync(&error, &what);
             self.check_writable()?;
         }
         journal.settled(key, sequence);

@@ -92,14 +92,16 @@ impl LogManager {
             // Kafka before 2.8 left no file, or it was damaged: the metadata decides. (What an
             // unclean stop of ours leaves without one was set aside.)
             None => {
-                if let Some(dir) = self.dirs.get(entry.dir)
-                    && let Err(error) =
-                        partition_metadata::adopt(dir.fs(), entry.log.path(), topic_id)
-                {
-                    tracing::warn!(%partition, %error, "Cannot write partition.metadata");
-                }
                 entry.topic_id = Some(topic_id);
-                entry.log.identify(topic_id);
+                let dir = self.dirs.get(entry.dir).ok_or(CreateLogError::AllOffline)?;
+                match partition_metadata::adopt(dir.fs(), entry.log.path(), topic_id) {
+                    Ok(()) => entry.log.identify(topic_id),
+                    // What it appends is synced in its own files: a start would pass over what the
+                    // journal holds of it.
+                    Err(error) => {
+                        tracing::warn!(%partition, %error, "Cannot write partition.metadata");
+                    }
+                }
                 topic_id
             }
         };

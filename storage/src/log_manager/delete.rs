@@ -149,7 +149,8 @@ impl ManagedDir {
     /// it there again after a power cut, nothing would tell that it is another topic's.
     fn sync_names(&self) {
         let path = self.log_dir().path();
-        if let Err(error) = self.fs().sync_dir(path) {
+        let synced = self.context.open_files.with_descriptor(|| self.fs().sync_dir(path));
+        if let Err(error) = synced {
             self.log_dir().take_offline(&format!("cannot sync {}: {error}", path.display()));
         }
     }

@@ -318,8 +318,8 @@ fn open_logs(
             scope.spawn(move || {
                 let run = |()| dir.run(&config.default_log_config, now_ms, progress, opened);
                 for_each(vec![(); workers], workers, run);
-                if dir.sync_later && dir.dir.is_online() {
-                    dir.dir.sync_together();
+                if dir.sync_later && dir.dir.is_online() && !dir.dir.sync_together() {
+                    dir.fail("what was recovered could not be synced");
                 }
             });
         }

@@ -3,6 +3,7 @@
 mod checkpoints;
 mod deleting;
 mod dirs;
+mod faults;
 mod journal;
 mod lost;
 mod many;
