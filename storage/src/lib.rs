@@ -37,6 +37,7 @@ pub mod checkpoint;
 pub mod clean_shutdown;
 mod cleaner;
 pub mod data_dirs;
+mod delay;
 pub mod dir_lock;
 mod fields;
 pub mod fs;

@@ -23,6 +23,7 @@ use super::read::with_next_base;
 use super::{Log, Unwritable, WriterGuard, producers};
 use crate::cleaner::choose::{LogFacts, SegmentFacts};
 use crate::cleaner::filter::LastRecord;
+use crate::delay::Delay;
 use crate::fs::Fs;
 use crate::log_dir::is_out_of_space;
 use crate::segment::cleaned::{CleanedSegment, suffixed};
@@ -214,7 +215,7 @@ impl Log {
     ) -> io::Result<Arc<Segment>> {
         let modified = old.last().map(|last| self.fs().metadata(&last.path(LOG_SUFFIX)));
         let delay_ms = self.config.load().file_delete_delay_ms;
-        let due_ms = now_ms.saturating_add(delay_ms);
+        let delay = Delay::new(now_ms, delay_ms);
         for segment in old {
             let mut paths: Vec<PathBuf> =
                 SEGMENT_SUFFIXES.iter().map(|suffix| segment.path(suffix)).collect();
@@ -222,7 +223,7 @@ impl Log {
                 // The producers as they were where no segment begins any more.
                 paths.push(producers::path_of_segment(segment));
             }
-            self.rename_to_deleted(paths, due_ms)?;
+            self.rename_to_deleted(paths, delay)?;
             if segment.base_offset() >= cleaned.next_offset() {
                 // A start would take this one up again, as it was. It must then also find those
                 // behind it: a tombstone without which an older record would come back.
@@ -249,7 +250,7 @@ impl Log {
     pub(super) fn rename_to_deleted(
         &self,
         paths: impl IntoIterator<Item = PathBuf>,
-        due_ms: i64,
+        delay: Delay,
     ) -> io::Result<()> {
         let mut renamed = Vec::new();
         for path in paths {
@@ -261,7 +262,7 @@ impl Log {
                 Err(error) => return Err(error),
             }
         }
-        self.delete_at(due_ms, renamed);
+        self.delete_after(delay, renamed);
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use super::read::with_next_base;
 use super::{Log, Unwritable, WriterGuard, producers};
+use crate::delay::Delay;
 use crate::log_config::LogConfig;
 use crate::log_dir::is_out_of_space;
 use crate::segment::files::SEGMENT_SUFFIXES;
@@ -20,7 +21,7 @@ use crate::segment::{Segment, SegmentError};
 /// Files that wait for their deletion.
 #[derive(Debug)]
 pub(super) struct DeletedFiles {
-    due_ms: i64,
+    delay: Delay,
     paths: Vec<PathBuf>,
 }
 
@@ -141,7 +142,7 @@ impl Log {
         drop(writer);
         for segment in old {
             tracing::info!(log = %self.topic_partition, %segment, "Deleting segment");
-            let deleted = self.delete_later(segment, now_ms.saturating_add(delay_ms));
+            let deleted = self.delete_later(segment, Delay::new(now_ms, delay_ms));
             deleted.map_err(|source| self.retention_error(source))?;
         }
         Ok(old.len())
@@ -254,20 +255,20 @@ impl Log {
         Ok(there)
     }
 
-    fn delete_later(&self, segment: &Segment, due_ms: i64) -> io::Result<()> {
+    fn delete_later(&self, segment: &Segment, delay: Delay) -> io::Result<()> {
         segment.retire();
-        self.rename_to_deleted(self.files_of(segment)?, due_ms)
+        self.rename_to_deleted(self.files_of(segment)?, delay)
     }
 
-    pub(super) fn delete_at(&self, due_ms: i64, paths: Vec<PathBuf>) {
-        self.deleted_files.lock().push(DeletedFiles { due_ms, paths });
+    pub(super) fn delete_after(&self, delay: Delay, paths: Vec<PathBuf>) {
+        self.deleted_files.lock().push(DeletedFiles { delay, paths });
     }
 
     /// Removes the files whose time has come. What cannot be removed is said and left: the next
     /// start removes it.
     pub(super) fn remove_deleted_files(&self, now_ms: i64) {
         let due: Vec<DeletedFiles> =
-            self.deleted_files.lock().extract_if(.., |files| files.due_ms <= now_ms).collect();
+            self.deleted_files.lock().extract_if(.., |files| files.delay.is_over(now_ms)).collect();
         for path in due.into_iter().flat_map(|files| files.paths) {
             // A segment that compaction replaces again leaves files of the same names.
             if let Err(error) = self.fs().remove_file(&path)

@@ -254,8 +254,10 @@ impl Logs {
     /// The high watermarks that are `known`, of the logs in the directory at `place`.
     fn known_high_watermarks(&self, place: usize, known: &Offsets) -> Offsets {
         let mut offsets = self.of_failed(known);
-        let is_here = |partition| self.by_partition.get(partition).is_some_and(|e| e.dir == place);
-        let here = known.iter().filter(|(partition, _)| is_here(*partition));
+        let is_here = |partition: &TopicPartition| {
+            self.by_partition.get(partition).is_some_and(|e| e.dir == place)
+        };
+        let here = known.iter().filter(|(partition, _)| is_here(partition));
         offsets.extend(here.map(|(partition, offset)| (partition.clone(), *offset)));
         offsets
     }

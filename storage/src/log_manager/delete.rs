@@ -13,6 +13,7 @@ use thiserror::Error;
 use super::folders::{deleted_name, stray_name};
 use super::{LogManager, Logs, ManagedDir};
 use crate::TopicPartition;
+use crate::delay::Delay;
 use crate::random_id::random_uuid;
 use crate::segment::files::{LOG_SUFFIX, base_offset};
 
@@ -20,7 +21,7 @@ use crate::segment::files::{LOG_SUFFIX, base_offset};
 #[derive(Debug)]
 pub(super) struct PendingRemoval {
     pub(super) path: PathBuf,
-    pub(super) due_ms: i64,
+    pub(super) delay: Delay,
 }
 
 /// A partition on a disk that the metadata does not know.
@@ -59,8 +60,8 @@ impl LogManager {
         };
         if let Some(path) = dir.rename(&taken.path, |id| deleted_name(partition, id))? {
             tracing::info!(%partition, path = %path.display(), "Log is deleted, its files will be removed");
-            let due_ms = now_ms.saturating_add(delay_ms);
-            dir.removals.lock().push(PendingRemoval { path, due_ms });
+            let delay = Delay::new(now_ms, delay_ms);
+            dir.removals.lock().push(PendingRemoval { path, delay });
             drop(logs);
             if is_unsynced {
                 dir.sync_names();
@@ -121,7 +122,7 @@ impl LogManager {
     /// Removes the folders whose time has come.
     pub(super) fn remove_due(&self, now_ms: i64) {
         for (place, dir) in self.dirs.iter().enumerate() {
-            let is_due = |removal: &mut PendingRemoval| removal.due_ms <= now_ms;
+            let is_due = |removal: &mut PendingRemoval| removal.delay.is_over(now_ms);
             // Else a start would miss a folder that the checkpoints still speak of.
             let any_due = dir.removals.lock().iter_mut().any(is_due);
             if !any_due || !self.write_checkpoints(place, dir) {
@@ -176,7 +177,7 @@ impl ManagedDir {
                 "Log without a topic id is set aside: the power went before it was ever synced"
             );
         } else {
-            self.removals.lock().push(PendingRemoval { path: kept, due_ms: now_ms });
+            self.removals.lock().push(PendingRemoval { path: kept, delay: Delay::new(now_ms, 0) });
         }
         Ok(())
     }

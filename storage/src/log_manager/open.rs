@@ -27,6 +27,7 @@ use crate::checkpoint::offsets::{
 };
 use crate::clean_shutdown;
 use crate::data_dirs::{DataDir, DataDirs};
+use crate::delay::Delay;
 use crate::fs::Fs;
 use crate::journal::{Journal, PartitionKey, Started};
 use crate::log::flush_timer::FlushTimer;
@@ -241,7 +242,7 @@ impl ManagedDir {
             match classify(&entry.name) {
                 Folder::Partition(partition) => folders.push_back((partition, folder)),
                 Folder::Deleted => {
-                    let removal = PendingRemoval { path: folder, due_ms: now_ms };
+                    let removal = PendingRemoval { path: folder, delay: Delay::new(now_ms, 0) };
                     self.removals.lock().push(removal);
                 }
                 Folder::LeftAlone | Folder::NotOurs => {}

@@ -1,6 +1,7 @@
 //! Tests of the log manager on the file system in memory, with power cuts and faults.
 
 mod checkpoints;
+mod clock;
 mod deleting;
 mod dirs;
 mod faults;

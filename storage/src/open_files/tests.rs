@@ -245,7 +245,7 @@ fn whatever_a_sync_has_covered_is_synced_and_nothing_is_lost() {
     let dir = Dir::new(3, 8);
     let locks: Vec<Mutex<u64>> = (0..8).map(|_| Mutex::new(0)).collect();
     let start = Barrier::new(THREADS);
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for thread in 0..THREADS {
             let (dir, locks, start) = (&dir, &locks, &start);
             scope.spawn(move || {
