@@ -157,6 +157,13 @@ impl SyncQueue {
         }
     }
 
+    /// What is queued is not done, as when a process dies. Queue and logs hold each other until then.
+    #[cfg(test)]
+    pub(crate) fn abandon(&self) {
+        let Queue { wanted, files, settling, .. } = std::mem::take(&mut *self.shared.queue.lock());
+        drop((wanted, files, settling));
+    }
+
     /// Settles all that is owed, in the calling thread, which holds no lock of a log. Errors have
     /// taken the directory offline.
     pub fn settle_all(&self) {

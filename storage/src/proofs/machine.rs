@@ -31,6 +31,12 @@ pub(super) struct Process {
     pub(super) power: Power,
 }
 
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.manager.logs().iter().for_each(|log| log.sync_queue().abandon());
+    }
+}
+
 impl Machine {
     /// With directories that a node has formatted.
     pub(super) fn new(dirs: &'static [&'static str], layer: Layer<'_>) -> Self {
