@@ -15,7 +15,7 @@ use protocol_codec::records::split_batches;
 use super::compaction::compacted;
 use super::machine::Machine;
 use super::power::Power;
-use super::prover::{Cases, example, is_long, prove, report};
+use super::prover::{Cases, example, is_long, prove, report, seed};
 use super::steps::{Kind, Step, Weights, steps};
 use super::truth::Truth;
 use super::world::{Partition, World};
@@ -67,9 +67,11 @@ static IMAGES: LazyLock<[Image; 4]> = LazyLock::new(|| {
 });
 
 fn image(mut world: World, weights: Weights, is_clean: bool) -> Image {
-    let history = example(&prop::collection::vec(steps(weights, 60), 4), 1).concat();
+    let history =
+        example(&prop::collection::vec(steps(weights, 60), 4), seed().wrapping_add(1)).concat();
     let keeps_all = |step: &&Step| !matches!(step, Step::Delete(_));
     history.iter().filter(keeps_all).for_each(|step| world.run(step));
+    abort_one(&mut world);
     world.must_go_on();
     if world.machine.is_compacted() {
         world.must_compact();
@@ -105,6 +107,16 @@ fn compact_an_aborted_transaction(world: &mut World) {
     world.run(&Step::Compact(10_000));
     let names = world.machine.mem.list(world.partitions[0].log.path()).unwrap();
     assert!(names.iter().any(|entry| entry.name.ends_with(".txnindex")));
+}
+
+/// There is a transaction index then, whatever the history.
+fn abort_one(world: &mut World) {
+    let (partition, all) = (1, true);
+    let kind = Kind::Transactional;
+    world.run(&Step::Append { partition, kind, records: 2, all, timestamp: 500 });
+    world.run(&Step::EndTransaction { partition, committed: false, all });
+    world.run(&Step::Roll(partition));
+    world.run(&Step::Sync);
 }
 
 /// As the broker does it after a segment was sealed.

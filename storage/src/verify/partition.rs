@@ -104,7 +104,8 @@ fn look(
         open: OpenTransactions::default(),
         epochs_blamed: false,
     };
-    if first.is_some_and(|first| first > 0) || facts.compacted_up_to.is_some() {
+    walk.open.begin_at(first.unwrap_or(0));
+    if facts.compacted_up_to.is_some() {
         walk.open.note_gap();
     }
     for (at, base) in bases.iter().enumerate() {

@@ -3,7 +3,7 @@
 //! A reader with `read_committed` leaves out what this index names, so a missing entry shows it
 //! aborted records. Transactions that began before the log's start are known by their end only.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 
@@ -17,13 +17,32 @@ use crate::inspect::rows::{Row, RowKind, Rows};
 #[derive(Debug, Default)]
 pub(super) struct OpenTransactions {
     first_offsets: HashMap<i64, i64>,
-    /// The log begins after offset 0, or was compacted: what is not known here may be open.
-    is_partial: bool,
+    /// Producers of whom a marker was seen: what they write behind it is known from the first.
+    ended: HashSet<i64>,
+    /// Records before this offset may be missing: the log begins there, or was compacted. What is
+    /// not known here may be open.
+    missing_before: i64,
 }
 
 impl OpenTransactions {
+    /// The log begins here.
+    pub(super) fn begin_at(&mut self, offset: i64) {
+        self.missing_before = self.missing_before.max(offset);
+    }
+
     pub(super) fn note_gap(&mut self) {
-        self.is_partial = true;
+        self.missing_before = i64::MAX;
+    }
+
+    /// Whether an entry may say `found` where the log shows `seen`.
+    fn allow(found: i64, seen: Option<i64>, missing_before: i64) -> bool {
+        Some(found) == seen || found < missing_before && seen.is_none_or(|seen| found <= seen)
+    }
+
+    /// Before which offset the beginning of a producer's transaction may be missing.
+    fn missing_of(&self, producer_id: i64) -> i64 {
+        let has_gaps = self.missing_before == i64::MAX;
+        if self.ended.contains(&producer_id) && !has_gaps { 0 } else { self.missing_before }
     }
 
     /// Takes over a batch of records.
@@ -73,6 +92,8 @@ impl TxnCheck {
         open: &mut OpenTransactions,
     ) {
         let first = open.first_offsets.remove(&producer_id);
+        let missing_before = open.missing_of(producer_id);
+        open.ended.insert(producer_id);
         if committed || self.damage.is_some() {
             return;
         }
@@ -81,14 +102,15 @@ impl TxnCheck {
         );
         let Some((at, row)) = entry else {
             // Without records before it, an aborted transaction has no entry.
-            if first.is_some() && !self.may_lag && !open.is_partial {
+            if first.is_some() && !self.may_lag && missing_before == 0 {
                 self.fail_here(format!("the transaction aborted at offset {offset} has no entry"));
             }
             return;
         };
         let stable = open.first_offsets.values().min().map_or(offset + 1, |other| *other);
-        let known = first.filter(|_| !open.is_partial).map(|first| (first, stable));
-        match check(row, producer_id, known) {
+        let is_first = |found| OpenTransactions::allow(found, first, missing_before);
+        let is_stable = |found| OpenTransactions::allow(found, Some(stable), open.missing_before);
+        match check(row, producer_id, is_first, is_stable) {
             Ok(()) => self.read_next(),
             Err(what) => self.damage = Some((Some(at), what)),
         }
@@ -124,8 +146,13 @@ impl TxnCheck {
     }
 }
 
-/// `known`: first offset and last stable offset of the transaction, as the log tells them.
-fn check(row: Row, marker_of: i64, known: Option<(i64, i64)>) -> Result<(), String> {
+/// `is_first`, `is_stable`: whether the log allows these offsets.
+fn check(
+    row: Row,
+    marker_of: i64,
+    is_first: impl Fn(i64) -> bool,
+    is_stable: impl Fn(i64) -> bool,
+) -> Result<(), String> {
     let Row::Txn { version, producer_id, first_offset, last_offset, last_stable_offset } = row
     else {
         return Ok(());
@@ -136,11 +163,10 @@ fn check(row: Row, marker_of: i64, known: Option<(i64, i64)>) -> Result<(), Stri
     if producer_id != marker_of {
         return Err(format!("its entry is of producer {producer_id}, the marker of {marker_of}"));
     }
-    if first_offset > last_offset || known.is_some_and(|(first, _)| first != first_offset) {
+    if first_offset > last_offset || !is_first(first_offset) {
         return Err(format!("its entry begins at offset {first_offset}"));
     }
-    let is_possible = last_stable_offset <= last_offset + 1;
-    if !is_possible || known.is_some_and(|(_, stable)| stable != last_stable_offset) {
+    if last_stable_offset > last_offset + 1 || !is_stable(last_stable_offset) {
         return Err(format!("its entry has the last stable offset {last_stable_offset}"));
     }
     Ok(())
