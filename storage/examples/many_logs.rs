@@ -21,8 +21,7 @@ fn main() {
     let dir = PathBuf::from(words.next().expect("a directory"));
     let count = words.next().and_then(|word| word.parse().ok()).expect("a number");
     let mut manager = None;
-    let mut epoch = 0;
-    for step in words {
+    for (epoch, step) in (0..).zip(words) {
         let (before, started) = (cpu(), Instant::now());
         match step.as_str() {
             "open" => manager = Some(open(&dir)),
@@ -32,7 +31,6 @@ fn main() {
             "kill" => std::process::abort(),
             _ => panic!("{step} is no step"),
         }
-        epoch += 1;
         let (elapsed, cpu) = (started.elapsed().as_secs_f64(), (cpu() - before).as_secs_f64());
         println!("{step}: {elapsed:.2} s, {cpu:.2} s of CPU");
     }

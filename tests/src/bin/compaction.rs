@@ -31,8 +31,11 @@ const SETTINGS: [(&str, &str); 2] = [("cleanup.policy", "compact"), ("segment.by
 /// How long one cleaning may take.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// All numbers below the given one, each of them twice.
+type Order = fn(u32) -> Vec<u32>;
+
 /// In which order the keys come: each of them twice, so that half of the bytes go.
-const ORDERS: [(&str, fn(u32) -> Vec<u32>); 2] = [
+const ORDERS: [(&str, Order); 2] = [
     ("all keys, then all again", |keys| (0..keys).chain(0..keys).collect()),
     ("each key twice, shuffled", |keys| {
         let mut order: Vec<u32> = (0..keys).chain(0..keys).collect();
