@@ -111,9 +111,11 @@ impl BrokerConfig {
         } else {
             (changed, (*self.layers.dynamic_broker).clone())
         };
-        self.with_dynamic(default, broker)
-            .map(|_| ())
-            .map_err(|error| InvalidRequest(error.to_string().replace("dynamic setting: ", "")))
+        let sound = self.with_dynamic(default, broker);
+        let sound = sound
+            .map_err(|error| InvalidRequest(error.to_string().replace("dynamic setting: ", "")))?;
+        let threads = |config: &Self| config.storage.cleaner.threads;
+        check_cleaner_threads(threads(self), threads(&sound))
     }
 
     /// Checks the configs a group would have.
@@ -196,6 +198,22 @@ impl BrokerConfig {
             Ok(Some(Value::Number(number))) => Some(number),
             _ => None,
         }
+    }
+}
+
+/// Cleaners end and begin anew with their number: it changes in steps.
+fn check_cleaner_threads(now: usize, wanted: usize) -> Result<(), AlterError> {
+    let refused = |why: String| Err(InvalidRequest(why));
+    match wanted {
+        _ if wanted == now => Ok(()),
+        0 => refused("Log cleaner threads should be at least 1".to_owned()),
+        _ if wanted < now / 2 => refused(format!(
+            "Log cleaner threads cannot be reduced to less than half the current value {now}"
+        )),
+        _ if wanted > now * 2 => refused(format!(
+            "Log cleaner threads cannot be increased to more than double the current value {now}"
+        )),
+        _ => Ok(()),
     }
 }
 

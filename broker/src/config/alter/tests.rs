@@ -57,6 +57,7 @@ fn broker_configs() {
         ("log.cleanup.policy", "delete,compact"),
         ("max.connections", "7"),
         ("log.retention.ms", "-1"),
+        ("log.cleaner.threads", "2"),
     ] {
         assert_eq!(check(true, name, text), Ok(()), "{name}");
         assert_eq!(check(false, name, text), Ok(()), "{name}");
@@ -96,6 +97,13 @@ fn broker_configs() {
             "log.retention.ms",
             "0",
             "log.retention.ms=0: must be unlimited (-1) or, greater than or equal to 1",
+        ),
+        (true, "log.cleaner.threads", "0", "Log cleaner threads should be at least 1"),
+        (
+            false,
+            "log.cleaner.threads",
+            "3",
+            "Log cleaner threads cannot be increased to more than double the current value 1",
         ),
         (
             true,
