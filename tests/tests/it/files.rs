@@ -197,6 +197,43 @@ fn our_own_files_are_shown_verified_and_described() {
     }
 }
 
+/// After `kill -9` the journal counts, and everything that looks at the files looks at it too.
+#[test]
+fn the_journal_of_a_killed_broker_is_shown_and_taken_into_account() {
+    let node = node();
+    let broker = node.start();
+    use_broker(&broker.bootstrap(), "looked");
+    broker.kill();
+    let journal = node.data().join("barnabas-journal");
+    let said = barnabas(&["log", "dump", text(&journal)]).ok();
+    let frames = fields(&said, "sequence: ");
+    assert!(frames.iter().any(|frame| frame["counts"] == "true"), "{said}");
+    let entries = fields(&said, "| entry: ");
+    let of_topic = entries.iter().filter(|entry| entry["topic"] == "looked");
+    let end = of_topic.map(|entry| entry["endOffset"].parse::<i64>().unwrap()).max();
+    assert!(end.is_some_and(|end| end <= 1200), "{said}");
+    let json = barnabas(&["log", "dump", "--json", text(&journal)]).ok();
+    assert_eq!(json.lines().count(), 1 + frames.len() + entries.len(), "{json}");
+
+    // What the last commit wrote to a segment is lost, as after a power cut: it is in the journal.
+    let last = entries.iter().rfind(|entry| entry["entry"] == "bytes").unwrap();
+    let folder = node.data().join(format!("{}-{}", last["topic"], last["partition"]));
+    let segment = folder.join(format!("{:0>20}.log", last["segment"]));
+    let end: u64 = last["position"].parse::<u64>().unwrap() + 7;
+    std::fs::OpenOptions::new().write(true).open(&segment).unwrap().set_len(end).unwrap();
+    let said = verify(&node.data()).ok();
+    assert!(said.contains("lack what it holds of them"), "{said}");
+    assert!(said.ends_with("No damage was found.\n"), "{said}");
+    let said = barnabas(&["storage", "repair", "--dry-run", text(&node.data())]).ok();
+    assert_eq!(said, "nothing to repair\n");
+    assert_eq!(std::fs::metadata(&segment).unwrap().len(), end, "nothing was written");
+
+    node.start().stop();
+    assert!(verify(&node.data()).ok().ends_with("No damage was found.\n"));
+    let said = barnabas(&["log", "dump", text(&journal)]).ok();
+    assert!(said.contains("nothing in it counts"), "{said}");
+}
+
 /// A bit of every kind of file, on a copy each: found by `log verify`, with the file's name, and
 /// shown up to the damage by `log dump`.
 #[test]

@@ -1,19 +1,31 @@
 //! `kafka-dump-log` reads the files that Barnabas writes: segments, indexes, producer snapshots and
-//! the internal topic.
+//! the internal topic; compressed, of transactions, and compacted.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use protocol_codec::Uuid;
+use protocol_codec::records::Compression;
+use storage::{LogConfig, Placement};
 use tests::barnabas::Node;
+use tests::cleaning::{At, open_logs};
 use tests::tool::{run, run_with_input};
 
-/// Both streams: what the tool complains of it says on the second.
+use crate::compaction::{self, BEGIN_MS};
+use crate::files::compare_with_kafkas_tool;
+
 fn dump(file: &Path, arguments: &str) -> String {
-    let answer = run("kafka-dump-log", &format!("--files {} {arguments}", file.display()));
+    dump_all(&file.display().to_string(), arguments)
+}
+
+/// Both streams: what the tool complains of it says on the second.
+fn dump_all(files: &str, arguments: &str) -> String {
+    let answer = run("kafka-dump-log", &format!("--files {files} {arguments}"));
     assert!(answer.success, "{answer:?}");
     answer.stdout + &answer.stderr
 }
 
 /// The files of a partition folder with this ending.
-fn files(folder: &Path, ending: &str) -> Vec<std::path::PathBuf> {
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).expect("the partition has a folder").flatten();
     let mut found: Vec<_> = entries
         .map(|entry| entry.path())
@@ -73,5 +85,62 @@ fn kafka_reads_our_files() {
         "\"protocolType\":\"consumer\"",
     ] {
         assert!(offsets.contains(part), "{part} is not in: {offsets}");
+    }
+}
+
+/// Gaps between offsets that the tool speaks of. That no offset, -1, comes before the first of a
+/// file is none.
+fn gaps(said: &str) -> usize {
+    let before = said.lines().filter_map(|line| line.trim().split_once(" is followed by "));
+    before.filter(|(offset, _)| *offset != "-1").count()
+}
+
+/// Kafka's tool has no complaint about the files of a partition. Of a log that was compacted it says
+/// where the gaps are.
+fn read_without_a_complaint(folder: &Path, is_compacted: bool) {
+    let joined = |files: Vec<PathBuf>| {
+        assert!(!files.is_empty());
+        files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(",")
+    };
+    let all = |ending: &str, arguments: &str| dump_all(&joined(files(folder, ending)), arguments);
+    let logs = all(".log", "--deep-iteration --print-data-log");
+    assert!(logs.contains("isvalid: true") && !logs.contains("isvalid: false"), "{logs}");
+    assert_eq!(gaps(&logs) > 0, is_compacted, "{logs}");
+    let indexes = files(folder, "index").len();
+    let said = all("index", "--index-sanity-check");
+    assert_eq!(
+        said.matches("passed sanity check").count() + files(folder, ".txnindex").len(),
+        indexes
+    );
+    for said in [logs, all("index", "--verify-index-only"), all(".snapshot", "")] {
+        for complaint in ["ismatch", "out of order", "Exception", "nknown", "orrupt"] {
+            assert!(!said.contains(complaint), "{complaint}: {said}");
+        }
+    }
+}
+
+#[test]
+fn compressed_compacted_and_aborted_records_are_read_and_shown_alike() {
+    let directory = tempfile::tempdir().unwrap();
+    let dir = directory.path();
+    let config = LogConfig { segment_bytes: 40_000, ..compaction::config() };
+    let folder = dir.join(compaction::partition().dir_name());
+    for is_compacted in [false, true] {
+        let logs = open_logs(dir, config.clone(), BEGIN_MS);
+        let partition = compaction::partition();
+        let log =
+            logs.get_or_create(&partition, Uuid::ONE, config.clone(), Placement::Any).unwrap();
+        if is_compacted {
+            let done = logs.clean_now(&partition, &At(BEGIN_MS + 100_000)).unwrap();
+            assert!(done.records_kept < done.records_read);
+            log.tick(BEGIN_MS + 200_000);
+        } else {
+            compaction::produce(&log, 11, &Compression::ALL);
+        }
+        assert!(logs.close(1));
+        drop((log, logs));
+        read_without_a_complaint(&folder, is_compacted);
+        let lines = compare_with_kafkas_tool(&folder);
+        assert!(lines.iter().all(|lines| *lines > 0), "{lines:?}");
     }
 }
