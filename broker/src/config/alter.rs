@@ -203,18 +203,18 @@ impl BrokerConfig {
 
 /// Cleaners end and begin anew with their number: it changes in steps.
 fn check_cleaner_threads(now: usize, wanted: usize) -> Result<(), AlterError> {
-    let refused = |why: String| Err(InvalidRequest(why));
-    match wanted {
-        _ if wanted == now => Ok(()),
-        0 => refused("Log cleaner threads should be at least 1".to_owned()),
-        _ if wanted < now / 2 => refused(format!(
-            "Log cleaner threads cannot be reduced to less than half the current value {now}"
-        )),
-        _ if wanted > now * 2 => refused(format!(
-            "Log cleaner threads cannot be increased to more than double the current value {now}"
-        )),
-        _ => Ok(()),
-    }
+    let change = match wanted {
+        _ if wanted == now => return Ok(()),
+        0 => return Err(InvalidRequest("Log cleaner threads should be at least 1".to_owned())),
+        _ if wanted < now / 2 => "reduced to less than half",
+        _ if wanted > now * 2 => "increased to more than double",
+        _ => return Ok(()),
+    };
+    // As Kafka words it, with the exception around it.
+    Err(InvalidRequest(format!(
+        "Invalid value org.apache.kafka.common.config.ConfigException: Log cleaner threads cannot be \
+         {change} the current value {now} for configuration Invalid dynamic configuration"
+    )))
 }
 
 /// Checks the configs a client-metrics subscription would have (KIP-714).

@@ -103,7 +103,7 @@ fn broker_configs() {
             false,
             "log.cleaner.threads",
             "3",
-            "Log cleaner threads cannot be increased to more than double the current value 1",
+            "Invalid value org.apache.kafka.common.config.ConfigException: Log cleaner threads cannot be increased to more than double the current value 1 for configuration Invalid dynamic configuration",
         ),
         (
             true,
