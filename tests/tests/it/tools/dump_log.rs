@@ -95,6 +95,14 @@ fn gaps(said: &str) -> usize {
     before.filter(|(offset, _)| *offset != "-1").count()
 }
 
+/// Kafka's cleaner, and ours, leave the time of a batch that is kept without its records in the time
+/// index; Kafka's own tool then misses the record.
+fn without_empty_batches(said: &str) -> String {
+    let times = said.lines().filter(|line| line.contains("Index timestamp: "));
+    let all_empty = times.clone().all(|line| line.ends_with("log timestamp: -1"));
+    if all_empty { said.replace("Found timestamp mismatch in ", "") } else { said.to_owned() }
+}
+
 /// Kafka's tool has no complaint about the files of a partition. Of a log that was compacted it says
 /// where the gaps are.
 fn read_without_a_complaint(folder: &Path, is_compacted: bool) {
@@ -112,7 +120,11 @@ fn read_without_a_complaint(folder: &Path, is_compacted: bool) {
         said.matches("passed sanity check").count() + files(folder, ".txnindex").len(),
         indexes
     );
-    for said in [logs, all("index", "--verify-index-only"), all(".snapshot", "")] {
+    let mut verified = all("index", "--verify-index-only");
+    if is_compacted {
+        verified = without_empty_batches(&verified);
+    }
+    for said in [logs, verified, all(".snapshot", "")] {
         for complaint in ["ismatch", "out of order", "Exception", "nknown", "orrupt"] {
             assert!(!said.contains(complaint), "{complaint}: {said}");
         }
