@@ -9,6 +9,7 @@ use protocol_codec::records::split_batches;
 
 use super::compacted_truth::Past;
 use crate::Log;
+use crate::log::retention::DeleteRecordsError;
 
 pub(super) const IDEMPOTENT_PRODUCER: i64 = 5;
 pub(super) const TRANSACTIONAL_PRODUCER: i64 = 6;
@@ -174,8 +175,14 @@ impl Truth {
     }
 
     /// The log was opened again: it must hold what lies before `least`, and what was written from
-    /// there on without a gap. Its disk may fail.
-    pub(super) fn reopened(&mut self, log: &Arc<Log>, least: i64, may_fail: bool) {
+    /// there on without a gap. Its disk may fail. Returns what became of asking again for what had
+    /// been deleted to be deleted.
+    pub(super) fn reopened(
+        &mut self,
+        log: &Arc<Log>,
+        least: i64,
+        may_fail: bool,
+    ) -> Result<(), DeleteRecordsError> {
         let (start, end) = (log.log_start_offset(), log.log_end_offset());
         if let Some(maybe) = self.maybe.take()
             && end > self.end
@@ -199,11 +206,12 @@ impl Truth {
             assert!(is_same, "other bytes than were left by compaction");
             self.take_over_opened(log, start);
         }
+        let mut deleted = Ok(());
         if start < old_start {
             if !may_fail {
                 self.check_deleted(log, start);
             }
-            log.delete_records_before(old_start).unwrap();
+            deleted = log.delete_records_before(old_start).map(|_| ());
         }
         // What was lost before the log's start was lost with all that was known of producers.
         let is_begun_anew = start == end && log.segment_offsets() == [end] && end > least;
@@ -213,6 +221,7 @@ impl Truth {
         (self.start, self.end, self.seen) = (old_start, end, self.seen.min(end));
         self.acked = Arc::new(AtomicI64::new(least.min(end)));
         self.was_cut = false;
+        deleted
     }
 
     /// What had been deleted may be there again, or a part of it, but nothing else.

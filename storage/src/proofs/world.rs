@@ -397,8 +397,9 @@ impl World {
                 Least::All => truth.end,
                 Least::Promised => truth.promised(),
             };
-            truth.reopened(&log, least, may_fail);
+            let deleted = truth.reopened(&log, least, may_fail);
             self.partitions[at].log = log;
+            self.tolerate(at, deleted);
         }
     }
 
