@@ -146,6 +146,16 @@ impl World {
         self.power().is_off() || self.failing.is_some_and(|failing| dir == Path::new(failing))
     }
 
+    /// Whether the process has this log. While a disk or the power fails it may not have opened it:
+    /// what is left then is the log of an earlier process, which still knows duplicates.
+    fn is_served(&self, at: usize) -> bool {
+        let Partition { name, log, .. } = &self.partitions[at];
+        let is_served =
+            self.process.manager.get(name).is_some_and(|found| Arc::ptr_eq(&found, log));
+        assert!(is_served || self.may_fail(at), "{name} is not served");
+        is_served
+    }
+
     /// The value, if there is one. An error is only right while a disk or the power fails.
     fn tolerate<T, E: Display>(&self, partition: usize, result: Result<T, E>) -> Option<T> {
         match result {
@@ -197,6 +207,9 @@ impl World {
         all: bool,
         append: impl FnOnce(&Arc<Log>, i32, RequiredAcks, i64) -> Result<Appended, E>,
     ) {
+        if !self.is_served(at) {
+            return;
+        }
         let Partition { log, truth, epoch, .. } = &self.partitions[at];
         let (epoch, base) = (*epoch, truth.end);
         let records = i64::from(batch.header().records_count);
