@@ -4,7 +4,8 @@
 //! keys of its dirty part to their last offsets (see `offset_map.rs`), and write all segments up
 //! to the end of that part anew without the records that a later one has overtaken. The new
 //! segment takes the place of the old ones in steps that a crash may cut anywhere (see
-//! `log/replace.rs`).
+//! `log/replace.rs`). A segment of which everything stays is not written: what a cleaning costs
+//! goes by what changes.
 //!
 //! Promises:
 //!
@@ -25,7 +26,7 @@
 //! | `filter.rs` | which records of a batch stay, the batch that is made of them | |
 //! | `group.rs` | which segments become one | |
 //! | `throttle.rs`, `status.rs` | pace, metrics | |
-//! | `reader.rs`, `clean.rs` | one log's cleaning | yes |
+//! | `clean.rs`: `mapping.rs`, then `rewrite.rs`; `reader.rs` | one log's cleaning, in two walks | yes |
 //! | `threads.rs` | the threads | yes |
 //!
 //! What becomes of each partition, and the checkpoints, is in `log_manager/cleaning.rs`.
@@ -35,9 +36,11 @@ pub(crate) mod clean;
 pub(crate) mod filter;
 pub(crate) mod group;
 pub(crate) mod key_hash;
+mod mapping;
 pub(crate) mod newest;
 pub(crate) mod offset_map;
 pub(crate) mod reader;
+mod rewrite;
 pub(crate) mod status;
 pub(crate) mod threads;
 pub(crate) mod throttle;

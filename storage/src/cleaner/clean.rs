@@ -13,25 +13,21 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::choose::Cleanable;
-use super::filter::{Filter, FilterError, LastRecord, Rules, control_kind};
+use super::filter::{Filter, LastRecord};
 use super::group::{GroupLimits, SegmentSizes, group};
+use super::mapping::Plain;
 use super::offset_map::OffsetMap;
-use super::reader::{BatchReader, Step};
 use super::transactions::CleanedTransactions;
 use crate::index::IndexEntry;
 use crate::index::offset::OffsetEntry;
 use crate::index::time::TimeEntry;
 use crate::log::Log;
-use crate::log::replace::{ReplaceError, Replaced};
 use crate::log_config::LogConfig;
-use crate::segment::cleaned::CleanedSegment;
-use crate::segment::files::{CLEANED_SUFFIX, LOG_SUFFIX};
+use crate::segment::files::LOG_SUFFIX;
 use crate::segment::{Segment, SegmentError};
 
 /// Buffers of a cleaner are at least this large, whatever the settings say.
 const BUFFER_BYTES_MIN: usize = 4096;
-/// Left free on the disk, beside the bytes of the new segment.
-const SPACE_RESERVE_BYTES: u64 = 16 << 20;
 
 /// Why a log was not cleaned, or not to the end.
 #[derive(Debug, Error)]
@@ -95,15 +91,17 @@ pub(crate) struct Cleaning<'a> {
 }
 
 /// What all segments of a cleaning share.
-struct Work {
-    config: Arc<LogConfig>,
-    map: OffsetMap,
-    last_records: HashMap<i64, LastRecord>,
-    transactions: CleanedTransactions,
-    filter: Filter,
-    buffer: Vec<u8>,
-    stats: CleanedStats,
-    may_replace: bool,
+pub(super) struct Work {
+    pub(super) config: Arc<LogConfig>,
+    pub(super) map: OffsetMap,
+    pub(super) last_records: HashMap<i64, LastRecord>,
+    pub(super) transactions: CleanedTransactions,
+    /// By the base offsets of the segments.
+    pub(super) plain: HashMap<i64, Plain>,
+    pub(super) filter: Filter,
+    pub(super) buffer: Vec<u8>,
+    pub(super) stats: CleanedStats,
+    pub(super) may_replace: bool,
 }
 
 impl Cleaning<'_> {
@@ -138,8 +136,9 @@ impl Cleaning<'_> {
             map: OffsetMap::of_range(limits.map_bytes, limits.load_factor, &dirty),
             last_records: self.log.last_records(),
             transactions: CleanedTransactions::default(),
+            plain: HashMap::new(),
             filter: Filter::default(),
-            buffer: vec![0; limits.buffer_bytes.max(BUFFER_BYTES_MIN)],
+            buffer: vec![0; self.buffer_bytes()],
             stats: CleanedStats { first_dirty_offset: dirty.start, ..CleanedStats::default() },
             may_replace: false,
         };
@@ -162,79 +161,8 @@ impl Cleaning<'_> {
         Ok(work.stats)
     }
 
-    fn go_on(&self, bytes: u64) -> Result<(), CleanError> {
+    pub(super) fn go_on(&self, bytes: u64) -> Result<(), CleanError> {
         if (self.pace)(bytes) { Ok(()) } else { Err(CleanError::Aborted) }
-    }
-
-    /// Puts the keys of the dirty part into the map, as far as it has room.
-    fn map_keys(
-        &self,
-        work: &mut Work,
-        segments: &[Arc<Segment>],
-        dirty: &Range<i64>,
-    ) -> Result<(), CleanError> {
-        let first = segments.partition_point(|s| s.base_offset() <= dirty.start).saturating_sub(1);
-        let end = segments.partition_point(|s| s.base_offset() < dirty.end);
-        for number in first..end {
-            let Some(segment) = segments.get(number) else { break };
-            self.map_segment(work, segment, dirty.start)?;
-            work.map.settle();
-            if work.map.has_overflowed() {
-                tracing::debug!(log = %self.log.topic_partition(), %segment, "Offset map is full");
-                return Ok(());
-            }
-            // Compaction may have left a gap at the end of the segment.
-            let next = segments.get(number + 1).filter(|_| number + 1 < end);
-            let next_offset = next.map_or(dirty.end, |next| next.base_offset());
-            work.map.set_latest_offset(next_offset - 1);
-            work.map.settle();
-        }
-        Ok(())
-    }
-
-    /// Ends early when the map is full.
-    fn map_segment(
-        &self,
-        work: &mut Work,
-        segment: &Segment,
-        start_offset: i64,
-    ) -> Result<(), CleanError> {
-        let fs = self.log.fs();
-        let position = segment.position_before(fs, start_offset)?;
-        let limit = decompressed_bytes_max(&work.config);
-        let mut reader = BatchReader::new(fs, segment, position, &mut work.buffer)?;
-        while !work.map.has_overflowed() {
-            let (batch, at) = match reader.next()? {
-                Step::Batch(batch, at) => (batch, at),
-                Step::Read(bytes) => {
-                    work.stats.map_bytes_read += bytes as u64;
-                    self.go_on(bytes as u64)?;
-                    continue;
-                }
-                Step::Skipped(..) | Step::End => break,
-            };
-            let header = *batch.header();
-            let failed = |error: FilterError| segment.corrupt(at, error);
-            if header.attributes.is_control() {
-                let kind = control_kind(&batch).map_err(failed)?;
-                work.transactions.on_control(&header, kind);
-            } else if !work.transactions.on_batch(&header) && header.last_offset() >= start_offset {
-                let records = batch.plain_records(limit).map_err(|error| failed(error.into()))?;
-                for record in &records {
-                    let record = record.map_err(|error| failed(error.into()))?;
-                    let offset = header.offset_of(record.offset_delta);
-                    match record.key {
-                        _ if offset < start_offset => {}
-                        Some(key) => work.map.put(key, offset),
-                        None => work.map.pass_over(),
-                    }
-                }
-            }
-            if header.last_offset() >= start_offset {
-                work.map.set_latest_offset(header.last_offset());
-            }
-        }
-        Ok(())
     }
 
     fn groups(
@@ -261,116 +189,13 @@ impl Cleaning<'_> {
         Ok(group(&sizes, limits))
     }
 
-    /// Writes what is left of a group to one new segment, and puts that into the log.
-    fn clean_group(&self, work: &mut Work, group: &[Arc<Segment>]) -> Result<(), CleanError> {
-        let Some(first) = group.first() else { return Ok(()) };
-        self.check_space(group)?;
-        let interval = u64::try_from(work.config.index_interval_bytes).unwrap_or(0);
-        let (fs, dir) = (self.log.fs(), self.log.path_arc());
-        let mut cleaned = CleanedSegment::create(fs, dir, first.base_offset(), interval)?;
-        let copied = group
-            .iter()
-            .try_for_each(|segment| self.copy(work, segment, &mut cleaned))
-            .and_then(|()| Ok(cleaned.finish(fs)?))
-            .and_then(|()| self.make_ready(work));
-        if let Err(error) = copied {
-            self.throw_away(&cleaned)?;
-            return Err(error);
-        }
-        tracing::info!(
-            log = %self.log.topic_partition(), segments = group.len(), %first,
-            bytes = cleaned.size(), "Swapping in a cleaned segment"
-        );
-        match self.log.replace_segments(group, &cleaned, self.now_ms) {
-            Ok(Replaced::Done) => Ok(()),
-            Ok(Replaced::RowHasChanged) => Err(CleanError::Aborted),
-            Err(ReplaceError::Unwritable(_)) => Err(CleanError::Offline),
-            Err(ReplaceError::Io { source, .. }) => Err(CleanError::Io(source)),
-            Err(ReplaceError::Segment(error)) => Err(error.into()),
-        }
-    }
-
-    fn throw_away(&self, cleaned: &CleanedSegment) -> Result<(), CleanError> {
-        Ok(cleaned.remove(self.log.fs(), &[CLEANED_SUFFIX])?)
-    }
-
-    fn check_space(&self, group: &[Arc<Segment>]) -> Result<(), CleanError> {
-        let bytes: u64 = group.iter().map(|segment| segment.size()).sum();
-        let needed = bytes.saturating_add(SPACE_RESERVE_BYTES);
-        let space = self.log.fs().space(self.log.path())?;
-        if space.usable < needed { Err(CleanError::NoSpace { needed: bytes }) } else { Ok(()) }
-    }
-
-    /// Nothing before the end of the cleaned part may be recovered or replayed from now on.
-    fn make_ready(&self, work: &mut Work) -> Result<(), CleanError> {
-        if !work.may_replace {
-            work.may_replace = (self.before_replacing)(self.range.first_uncleanable_offset);
-        }
-        if work.may_replace { Ok(()) } else { Err(CleanError::Offline) }
-    }
-
-    fn copy(
-        &self,
-        work: &mut Work,
-        segment: &Segment,
-        cleaned: &mut CleanedSegment,
-    ) -> Result<(), CleanError> {
-        let fs = self.log.fs();
-        let rules = Rules {
-            map: &work.map,
-            last_records: &work.last_records,
-            high_watermark: self.log.visible_end(),
-            delete_retention_ms: work.config.delete_retention_ms,
-            now_ms: self.now_ms,
-            decompressed_bytes_max: decompressed_bytes_max(&work.config),
-        };
-        let buffer_bytes = self.limits.buffer_bytes.max(BUFFER_BYTES_MIN);
-        let mut reader = BatchReader::new(fs, segment, 0, &mut work.buffer)?;
-        loop {
-            let transactions = &mut work.transactions;
-            let (done, size, at) =
-                match reader.next_unless(&|header| rules.are_overtaken(header))? {
-                    Step::Batch(batch, at) => {
-                        let filtered =
-                            work.filter.filter(&batch, &rules, transactions, &mut cleaned.pending);
-                        let done = filtered.map_err(|error| segment.corrupt(at, error))?;
-                        (done, batch.header().size(), at)
-                    }
-                    Step::Skipped(header, at) => {
-                        let pending = &mut cleaned.pending;
-                        let done = Filter::filter_overtaken(&header, &rules, transactions, pending);
-                        (done, header.size(), at)
-                    }
-                    Step::Read(bytes) => {
-                        self.go_on(bytes as u64)?;
-                        continue;
-                    }
-                    Step::End => return Ok(()),
-                };
-            work.stats.bytes_read += size as u64;
-            work.stats.records_read += done.records_read;
-            work.stats.records_kept += done.records_kept;
-            work.stats.keyless_records += done.keyless;
-            if let Some(aborted) = done.aborted {
-                cleaned.note_aborted(&aborted);
-            }
-            if let Some(header) = done.written {
-                work.stats.bytes_written += header.size() as u64;
-                if !cleaned.note(&header) {
-                    let reason = "the offset lies too far from the first one of its segment";
-                    return Err(segment.corrupt(at, reason).into());
-                }
-            }
-            if cleaned.pending.len() >= buffer_bytes {
-                let bytes = cleaned.pending.len() as u64;
-                cleaned.write()?;
-                self.go_on(bytes)?;
-            }
-        }
+    pub(super) fn buffer_bytes(&self) -> usize {
+        self.limits.buffer_bytes.max(BUFFER_BYTES_MIN)
     }
 }
 
-fn decompressed_bytes_max(config: &LogConfig) -> usize {
+/// Most bytes that the records of one batch may decompress to.
+pub(super) fn decompressed_bytes_max(config: &LogConfig) -> usize {
     usize::try_from(config.max_decompressed_message_bytes).unwrap_or(0)
 }
 

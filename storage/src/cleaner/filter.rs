@@ -6,7 +6,7 @@
 //! sequences, producer, leader epoch and compression of a batch stay as they are, so what is left
 //! of a batch has its old first and last offset. A batch from which everything went is dropped,
 //! except that the last batch of a producer that is still remembered stays as a header: a restart
-//! learns the producer's sequence from it.
+//! learns the producer's sequence from it. A batch of which everything stays is not touched at all.
 //!
 //! Bytes are Kafka's, but for compressed records, where they depend on the compressor.
 
@@ -89,11 +89,21 @@ impl From<VarintError> for FilterError {
     }
 }
 
+/// What is left of a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Left {
+    #[default]
+    Nothing,
+    /// All of it, byte by byte. Nothing was written.
+    Whole,
+    /// A batch of this header, which was written.
+    New(BatchHeader),
+}
+
 /// What was done with a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Filtered {
-    /// The batch that was written, if any is left.
-    pub(crate) written: Option<BatchHeader>,
+    pub(crate) left: Left,
     pub(crate) records_read: u64,
     pub(crate) records_kept: u64,
     /// Records without a key, which have no business in a compacted log. They are dropped.
@@ -140,7 +150,7 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    /// Appends to `out` what is left of `batch`.
+    /// Appends to `out` what is left of `batch`, unless that is all of it.
     pub(crate) fn filter(
         &mut self,
         batch: &BatchView<'_>,
@@ -158,15 +168,14 @@ impl Filter {
         let has_tombstone = self.choose(header, &records, rules, &verdict, &mut done)?;
         if self.kept.is_empty() {
             if verdict.retain_empty {
-                done.written = Some(write_empty(header, out));
+                done.left = empty(header, out);
             }
             return Ok(done);
         }
         let had_horizon = header.attributes.has_delete_horizon();
         let needs_horizon = (has_tombstone || verdict.marker_may_go) && !had_horizon;
         if done.records_kept == done.records_read && !needs_horizon {
-            out.extend_from_slice(batch.bytes());
-            done.written = Some(*header);
+            done.left = Left::Whole;
             return Ok(done);
         }
         // A retention beyond all times keeps tombstones for ever.
@@ -176,7 +185,7 @@ impl Filter {
         } else {
             new_horizon.filter(|_| needs_horizon)
         };
-        done.written = Some(self.rewrite(header, records.bytes(), horizon, out)?);
+        done.left = Left::New(self.rewrite(header, records.bytes(), horizon, out)?);
         Ok(done)
     }
 
@@ -188,9 +197,10 @@ impl Filter {
         out: &mut Vec<u8>,
     ) -> Filtered {
         transactions.on_batch(header);
-        let written = rules.retains_empty(header).then(|| write_empty(header, out));
+        let retains_empty = rules.retains_empty(header);
+        let left = if retains_empty { empty(header, out) } else { Left::Nothing };
         let records_read = u64::try_from(header.records_count).unwrap_or(0);
-        Filtered { written, records_read, ..Filtered::default() }
+        Filtered { left, records_read, ..Filtered::default() }
     }
 
     /// Notes which records stay. Returns whether a tombstone is among them.
@@ -356,6 +366,17 @@ fn write_records(
         out.extend_from_slice(body);
     }
     Ok(())
+}
+
+/// Leaves the header alone, which may be all that there was.
+fn empty(header: &BatchHeader, out: &mut Vec<u8>) -> Left {
+    let start = out.len();
+    let new = write_empty(header, out);
+    if new == *header {
+        out.truncate(start);
+        return Left::Whole;
+    }
+    Left::New(new)
 }
 
 /// Writes the header alone.

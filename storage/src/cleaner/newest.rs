@@ -2,7 +2,8 @@
 //!
 //! It is filled with the map and spares the second walk over the log all that the first one has
 //! found out: no key of that part is looked up again, and a batch of which nothing stays need not
-//! be read. Records without a key are in no map: a part that has one is not vouched for.
+//! be read, nor a segment of which everything does. Records without a key are in no map: a part
+//! that has one is not vouched for.
 
 use std::ops::Range;
 
@@ -51,6 +52,14 @@ impl Newest {
         is_known && (first..=last).all(|offset| self.contains(offset) == Some(false))
     }
 
+    /// How many of these offsets hold a newest record; None if that is not known of all of them.
+    pub(crate) fn count(&self, offsets: &Range<i64>) -> Option<u64> {
+        let is_known = offsets.start >= self.range.start && offsets.end <= self.range.end;
+        let count =
+            || offsets.clone().filter(|offset| self.contains(*offset) == Some(true)).count();
+        is_known.then(|| count() as u64)
+    }
+
     fn place(&self, offset: i64) -> Option<(usize, u64)> {
         if !self.range.contains(&offset) {
             return None;
@@ -77,6 +86,7 @@ mod tests {
         assert_eq!(newest.contains(1064), Some(false));
         assert!(newest.has_none_of(1064, 1198) && newest.has_none_of(1001, 1062));
         assert!(!newest.has_none_of(1064, 1199) && !newest.has_none_of(1063, 1064));
+        assert_eq!((newest.count(&(1000..1200)), newest.count(&(1000..1063))), (Some(3), Some(1)));
     }
 
     #[test]
@@ -89,6 +99,8 @@ mod tests {
         assert!(newest.has_none_of(1000, 1199));
         assert!(!newest.has_none_of(999, 1001) && !newest.has_none_of(1199, 1200));
         assert!(!newest.has_none_of(1001, 1000));
+        assert_eq!((newest.count(&(999..1001)), newest.count(&(1199..1201))), (None, None));
+        assert_eq!(Newest::none().count(&(0..1)), None);
         assert_eq!(Newest::none().contains(0), None);
         assert!(!Newest::none().has_none_of(0, 0));
     }

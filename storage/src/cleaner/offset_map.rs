@@ -187,6 +187,12 @@ impl OffsetMap {
         last <= self.latest_offset && self.newest.has_none_of(first, last)
     }
 
+    /// Whether the newest records of these offsets are known, and are so many.
+    pub(crate) fn are_newest(&self, offsets: &Range<i64>, count: u64) -> bool {
+        offsets.end <= self.latest_offset.saturating_add(1)
+            && self.newest.count(offsets) == Some(count)
+    }
+
     /// All records up to this offset have been put in.
     pub(crate) fn latest_offset(&self) -> i64 {
         self.latest_offset
@@ -312,6 +318,9 @@ mod tests {
         assert!(map.has_overtaken(110, 110), "there is no record at all");
         assert_eq!((map.is_newest(99), map.is_newest(2100)), (None, None));
         assert!(!map.has_overtaken(1999, 2000), "not reached yet");
+        let newest = offsets().filter(|offset| map.is_newest(*offset) == Some(true)).count() as u64;
+        assert!(map.are_newest(&(100..2000), newest) && !map.are_newest(&(100..2000), newest + 1));
+        assert!(!map.are_newest(&(100..2001), newest), "not reached yet");
     }
 
     #[test]

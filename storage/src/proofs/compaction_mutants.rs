@@ -16,7 +16,7 @@ use super::prover::{Cases, try_to_prove};
 use super::steps::{Kind, Step};
 use super::truth::{Batch, IDEMPOTENT_PRODUCER, TRANSACTIONAL_PRODUCER, Truth};
 use crate::AbortedTxn;
-use crate::cleaner::filter::{Filter, LastRecord, Rules};
+use crate::cleaner::filter::{Filter, LastRecord, Left, Rules};
 use crate::cleaner::offset_map::OffsetMap;
 use crate::cleaner::transactions::CleanedTransactions;
 
@@ -142,7 +142,11 @@ fn clean(bytes: Bytes, belief: &Belief, now_ms: i64) -> Bytes {
     transactions.add_aborted(belief.aborted.iter().copied());
     for batch in split_batches(bytes) {
         let batch = batch.unwrap();
-        Filter::default().filter(&batch.view(), &rules, &mut transactions, &mut out).unwrap();
+        let view = batch.view();
+        let done = Filter::default().filter(&view, &rules, &mut transactions, &mut out).unwrap();
+        if done.left == Left::Whole {
+            out.extend_from_slice(view.bytes());
+        }
     }
     out.into()
 }

@@ -1,5 +1,8 @@
 //! A segment in the making: compaction writes it beside the segments that it will replace, under
 //! names that end in `.cleaned`, which a start throws away.
+//!
+//! One that is made of a single segment is not written as long as it is the same: a cleaning costs
+//! writes where something changes, and a segment of which everything stays is left where it is.
 
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
@@ -9,7 +12,7 @@ use protocol_codec::records::BatchHeader;
 
 use super::files::{self, CLEANED_SUFFIX, LOG_SUFFIX, OFFSET_INDEX_SUFFIX, SEGMENT_SUFFIXES};
 use super::files::{TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX};
-use super::{BatchFacts, Indexes, relative};
+use super::{BatchFacts, Indexes, Segment, relative};
 use crate::fs::{File, Fs, OpenMode, write_all_at};
 use crate::index::IndexEntry;
 use crate::index::txn::AbortedTxn;
@@ -21,7 +24,10 @@ pub(crate) struct CleanedSegment {
     base_offset: i64,
     next_offset: i64,
     dir: Arc<Path>,
-    file: Arc<dyn File>,
+    /// Not there as long as all that was noted is how the original begins.
+    file: Option<Arc<dyn File>>,
+    /// Bytes of the segment that this one is made of, if it is a single one.
+    original_bytes: Option<u64>,
     written: u64,
     noted: u64,
     indexes: Indexes,
@@ -33,28 +39,73 @@ pub(crate) struct CleanedSegment {
 }
 
 impl CleanedSegment {
-    /// Makes the `.log.cleaned` file, empty.
-    pub(crate) fn create(
-        fs: &dyn Fs,
+    /// Nothing so far. `original` is the segment that it will be made of, if that is a single one.
+    pub(crate) fn new(
         dir: Arc<Path>,
         base_offset: i64,
         index_interval_bytes: u64,
-    ) -> io::Result<Self> {
-        let path = suffixed(&files::path(&dir, base_offset, LOG_SUFFIX), CLEANED_SUFFIX);
-        let file = fs.open(&path, OpenMode::Create)?;
-        file.set_len(0)?;
-        Ok(Self {
+        original: Option<&Segment>,
+    ) -> Self {
+        Self {
             base_offset,
             next_offset: base_offset,
             dir,
-            file,
+            file: None,
+            original_bytes: original.map(Segment::size),
             written: 0,
             noted: 0,
             indexes: Indexes::empty(base_offset, true),
             index_interval_bytes,
             transactions: Vec::new(),
             pending: Vec::new(),
-        })
+        }
+    }
+
+    /// Whether all of the original was noted, and nothing else.
+    pub(crate) fn is_the_original(&self) -> bool {
+        self.file.is_none() && self.original_bytes == Some(self.noted)
+    }
+
+    /// Takes a batch of the original over as it is.
+    pub(crate) fn keep(&mut self, bytes: &[u8]) {
+        if self.file.is_some() {
+            self.pending.extend_from_slice(bytes);
+        }
+    }
+
+    /// Whether there is a file already: what is not the same must be written.
+    pub(crate) fn is_begun(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Makes the `.log.cleaned` file, empty.
+    pub(crate) fn begin(&mut self, fs: &dyn Fs) -> io::Result<()> {
+        let path = self.path(LOG_SUFFIX, CLEANED_SUFFIX);
+        let file = fs.open(&path, OpenMode::Create)?;
+        file.set_len(0)?;
+        self.file = Some(file);
+        Ok(())
+    }
+
+    /// Bytes that were noted, and are neither written nor pending: after the beginning those of the
+    /// original, from [`CleanedSegment::written`] on.
+    pub(crate) fn behind(&self) -> u64 {
+        self.noted - self.written
+    }
+
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Writes what comes next of the original.
+    pub(crate) fn write_original(&mut self, bytes: &[u8]) -> io::Result<()> {
+        write_all_at(&**self.file()?, &mut [IoSlice::new(bytes)], self.written)?;
+        self.written += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn file(&self) -> io::Result<&Arc<dyn File>> {
+        self.file.as_ref().ok_or_else(|| io::Error::other("the cleaned segment was not begun"))
     }
 
     pub(crate) fn base_offset(&self) -> i64 {
@@ -91,7 +142,7 @@ impl CleanedSegment {
 
     /// Writes what is pending.
     pub(crate) fn write(&mut self) -> io::Result<()> {
-        write_all_at(&*self.file, &mut [IoSlice::new(&self.pending)], self.written)?;
+        write_all_at(&**self.file()?, &mut [IoSlice::new(&self.pending)], self.written)?;
         self.written += self.pending.len() as u64;
         self.pending.clear();
         Ok(())
@@ -102,7 +153,7 @@ impl CleanedSegment {
         self.write()?;
         assert_eq!(self.written, self.noted, "every batch was noted");
         self.indexes.note_time(self.base_offset);
-        self.file.sync_data()?;
+        self.file()?.sync_data()?;
         let path =
             |suffix| suffixed(&files::path(&self.dir, self.base_offset, suffix), CLEANED_SUFFIX);
         let offsets = self.indexes.offsets.write_out(fs, &path(OFFSET_INDEX_SUFFIX))?;
