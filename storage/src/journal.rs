@@ -43,7 +43,7 @@
 mod format;
 mod ledger;
 pub mod listing;
-pub(crate) mod pending;
+pub mod pending;
 mod replay;
 mod ring;
 #[cfg(test)]

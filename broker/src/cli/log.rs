@@ -14,7 +14,8 @@ pub enum LogCommand {
     ///
     /// Reads segments, indexes, producer snapshots, checkpoints and the small files, of Barnabas
     /// and of Kafka, by their names. A damaged file is shown up to the damage; the exit code is 1
-    /// then.
+    /// then. After a crash a segment is shown as the next start will find it: what only the journal
+    /// of its log directory holds is marked fromJournal.
     Dump(dump::DumpArgs),
     /// Check every byte of a log directory, or of one partition's.
     ///

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,23 +21,38 @@ use crate::fs::{DirEntry, DiskSpace, File, Fs, Metadata, OpenMode, read_at_most,
 
 /// A log directory as it will be when its journal has been replayed.
 #[derive(Debug)]
-pub(crate) struct Pending {
+pub struct Pending {
     /// The files, with what the journal writes back.
-    pub(crate) fs: Arc<dyn Fs>,
+    pub fs: Arc<dyn Fs>,
     /// How far the journal knows partitions to be durable.
     pub(crate) durable_ends: HashMap<TopicPartition, i64>,
     /// Segments that lack something.
     pub(crate) lacking: Vec<PathBuf>,
+    /// The same as `fs`, if the journal writes anything back.
+    restored: Option<Arc<Restored>>,
 }
 
 impl Pending {
-    /// The files as they are.
-    pub(crate) fn nothing(fs: &Arc<dyn Fs>) -> Self {
-        Self { fs: Arc::clone(fs), durable_ends: HashMap::new(), lacking: Vec::new() }
+    /// The files as they are. So they are beside a running broker too: all that is in the journal is
+    /// in the partitions' own files then.
+    pub fn nothing(fs: &Arc<dyn Fs>) -> Self {
+        let fs = Arc::clone(fs);
+        Self { fs, durable_ends: HashMap::new(), lacking: Vec::new(), restored: None }
+    }
+
+    /// A segment that the journal holds bytes of.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn segment(&self, path: &Path) -> io::Result<Option<RestoredFile>> {
+        self.restored.as_ref().map_or(Ok(None), |restored| restored.segment(path))
     }
 
     /// What the journal of `dir` holds. After a clean stop, and without a journal, that is nothing.
-    pub(crate) fn look(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Self, JournalError> {
+    ///
+    /// # Errors
+    /// The journal cannot be read, or is damaged.
+    pub fn look(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Self, JournalError> {
         let path = dir.join(JOURNAL_FILE);
         let failed = |source| JournalError::Io { path: path.clone(), source };
         if clean_shutdown::read(&**fs, dir).map_err(failed)?.is_some() {
@@ -73,7 +89,10 @@ impl Pending {
             }
         }
         lacking.sort_unstable();
-        Ok(Self { fs: Arc::new(restored), durable_ends: durable_ends.collect(), lacking })
+        let restored = Arc::new(restored);
+        let fs = Arc::clone(&restored) as Arc<dyn Fs>;
+        let durable_ends = durable_ends.collect();
+        Ok(Self { fs, durable_ends, lacking, restored: Some(restored) })
     }
 }
 
@@ -88,22 +107,19 @@ struct Restored {
 impl Restored {
     /// Whether the segment's file, if it is there, is not what the journal makes of it.
     fn lacks(&self, segment: &Path) -> io::Result<bool> {
-        let file = match self.inner.open(segment, OpenMode::Read) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(error),
-        };
-        let (mut wanted, mut there) = (Vec::new(), Vec::new());
-        for piece in self.pieces(segment) {
-            wanted.resize(piece.bytes, 0);
-            there.resize(piece.bytes, 0);
-            read_exact_at(&*self.journal, &mut wanted, piece.at)?;
-            let read = read_at_most(&*file, &mut there, piece.position)?;
-            if read < piece.bytes || wanted != there {
-                return Ok(true);
-            }
+        match self.segment(segment) {
+            Ok(Some(file)) => file.lacks(0..u64::MAX),
+            Ok(None) => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
         }
-        Ok(false)
+    }
+
+    fn segment(&self, path: &Path) -> io::Result<Option<RestoredFile>> {
+        let Some(pieces) = self.segments.get(path) else { return Ok(None) };
+        let inner = self.inner.open(path, OpenMode::Read)?;
+        let (journal, pieces) = (Arc::clone(&self.journal), Arc::clone(pieces));
+        Ok(Some(RestoredFile { inner, journal, pieces }))
     }
 
     fn pieces(&self, path: &Path) -> &[Piece] {
@@ -113,7 +129,7 @@ impl Restored {
 
 /// Where the last of the pieces ends.
 fn end_of(pieces: &[Piece]) -> u64 {
-    pieces.iter().map(|piece| piece.position + piece.bytes as u64).max().unwrap_or(0)
+    pieces.iter().map(Piece::end).max().unwrap_or(0)
 }
 
 fn refused<T>() -> io::Result<T> {
@@ -125,10 +141,10 @@ impl Fs for Restored {
         if mode != OpenMode::Read {
             return refused();
         }
-        let inner = self.inner.open(path, mode)?;
-        let Some(pieces) = self.segments.get(path) else { return Ok(inner) };
-        let (journal, pieces) = (Arc::clone(&self.journal), Arc::clone(pieces));
-        Ok(Arc::new(RestoredFile { inner, journal, pieces }))
+        match self.segment(path)? {
+            Some(file) => Ok(Arc::new(file)),
+            None => self.inner.open(path, mode),
+        }
     }
 
     fn create_dir_all(&self, _path: &Path) -> io::Result<()> {
@@ -169,11 +185,45 @@ impl Fs for Restored {
     }
 }
 
+/// A segment as it will be.
 #[derive(Debug)]
-struct RestoredFile {
+pub struct RestoredFile {
     inner: Arc<dyn File>,
     journal: Arc<dyn File>,
     pieces: Arc<[Piece]>,
+}
+
+impl RestoredFile {
+    /// Whether the file has not got some of these bytes yet, which the journal puts there.
+    ///
+    /// # Errors
+    /// One of the two files cannot be read.
+    pub fn lacks(&self, bytes: Range<u64>) -> io::Result<bool> {
+        let (mut wanted, mut there) = (Vec::new(), Vec::new());
+        for piece in self.pieces.iter() {
+            let Some((from, size)) = piece.within(&bytes) else { continue };
+            wanted.resize(size, 0);
+            there.resize(size, 0);
+            read_exact_at(&*self.journal, &mut wanted, piece.at + (from - piece.position))?;
+            let read = read_at_most(&*self.inner, &mut there, from)?;
+            if read < size || wanted != there {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl Piece {
+    fn end(&self) -> u64 {
+        self.position + self.bytes as u64
+    }
+
+    /// Where the part of it begins that lies in this range of the segment, and its size.
+    fn within(&self, range: &Range<u64>) -> Option<(u64, usize)> {
+        let (from, to) = (self.position.max(range.start), self.end().min(range.end));
+        (from < to).then(|| (from, (to - from) as usize))
+    }
 }
 
 impl File for RestoredFile {
@@ -188,15 +238,12 @@ impl File for RestoredFile {
         let read = read_at_most(&*self.inner, buf, position)?;
         // What lies between the file's end and a piece is a hole then.
         buf.get_mut(read..).unwrap_or_default().fill(0);
-        let end = position + wanted as u64;
+        let range = position..position + wanted as u64;
         for piece in self.pieces.iter() {
-            let from = piece.position.max(position);
-            let to = (piece.position + piece.bytes as u64).min(end);
-            if from < to {
-                let range = (from - position) as usize..(to - position) as usize;
-                let into = buf.get_mut(range).unwrap_or_default();
-                read_exact_at(&*self.journal, into, piece.at + (from - piece.position))?;
-            }
+            let Some((from, size)) = piece.within(&range) else { continue };
+            let at = (from - position) as usize;
+            let into = buf.get_mut(at..at + size).unwrap_or_default();
+            read_exact_at(&*self.journal, into, piece.at + (from - piece.position))?;
         }
         Ok(wanted)
     }

@@ -220,18 +220,49 @@ fn the_journal_of_a_killed_broker_is_shown_and_taken_into_account() {
     let folder = node.data().join(format!("{}-{}", last["topic"], last["partition"]));
     let segment = folder.join(format!("{:0>20}.log", last["segment"]));
     let end: u64 = last["position"].parse::<u64>().unwrap() + 7;
+    let whole = dump_records(&segment);
+    assert!(!whole.contains("fromJournal"), "the file holds all of it: {whole}");
     std::fs::OpenOptions::new().write(true).open(&segment).unwrap().set_len(end).unwrap();
     let said = verify(&node.data()).ok();
     assert!(said.contains("lack what it holds of them"), "{said}");
     assert!(said.ends_with("No damage was found.\n"), "{said}");
     let said = barnabas(&["storage", "repair", "--dry-run", text(&node.data())]).ok();
     assert_eq!(said, "nothing to repair\n");
+    shown_with_the_journal(&segment, &whole, last["position"].parse().unwrap());
     assert_eq!(std::fs::metadata(&segment).unwrap().len(), end, "nothing was written");
 
     node.start().stop();
+    let said = dump_records(&segment);
+    assert!(said.starts_with(&whole) && !said.contains("fromJournal"), "{said}");
     assert!(verify(&node.data()).ok().ends_with("No damage was found.\n"));
     let said = barnabas(&["log", "dump", text(&journal)]).ok();
     assert!(said.contains("nothing in it counts"), "{said}");
+}
+
+fn dump_records(segment: &Path) -> String {
+    barnabas(&["log", "dump", "--records", text(segment)]).ok()
+}
+
+/// All that `whole` has is shown; what lies behind `position` is marked, in both formats.
+fn shown_with_the_journal(segment: &Path, whole: &str, position: u64) {
+    let said = dump_records(segment);
+    let is_remark = |line: &&str| line.starts_with("The next start takes from barnabas-journal");
+    assert_eq!(said.lines().filter(is_remark).count(), 1, "{said}");
+    let shown = said.lines().filter(|line| !is_remark(line));
+    let unmarked = shown.map(|line| line.replace(" fromJournal: true", "") + "\n");
+    assert_eq!(unmarked.collect::<String>(), whole);
+    let mut marked = 0;
+    for batch in fields(&said, "baseOffset: ") {
+        let is_behind = batch["position"].parse::<u64>().unwrap() >= position;
+        assert_eq!(batch.contains_key("fromJournal"), is_behind, "{said}");
+        marked += usize::from(is_behind);
+    }
+    assert!(marked > 0, "{said}");
+    // The records too, which stand for themselves in JSON.
+    let json = barnabas(&["log", "dump", "--records", "--json", text(segment)]).ok();
+    let in_text = said.lines().filter(|line| line.ends_with(" fromJournal: true")).count();
+    let in_json = json.lines().filter(|line| line.ends_with(r#","fromJournal":true}"#)).count();
+    assert!(in_text > marked && in_text == in_json, "{json}");
 }
 
 /// A bit of every kind of file, on a copy each: found by `log verify`, with the file's name, and

@@ -1,9 +1,11 @@
 //! `barnabas log dump`: what is in a file, line by line.
 //!
 //! Fields are called as `kafka-dump-log` calls them. Every file is read in windows, so its size
-//! does not matter. It is what the file holds now: what `barnabas-journal` would add to a segment is
-//! shown with that file. What is damaged is shown up to the damage; then one sentence says where it is.
+//! does not matter. A segment of a log directory that nobody uses is shown as the next start will find
+//! it: with what `barnabas-journal` writes back, marked as such. Nothing is written. What is damaged is
+//! shown up to the damage; then one sentence says where it is.
 
+mod ahead;
 mod batches;
 mod decode;
 mod files;
@@ -19,6 +21,8 @@ use storage::fs::RealFs;
 use storage::inspect::FileKind;
 use storage::inspect::rows::RowKind;
 
+use self::ahead::Journals;
+use self::batches::Source;
 use crate::cli::output::{self, Fields, Format, Value, complain, exit, json_line, text_line};
 
 #[derive(Debug, Args)]
@@ -136,9 +140,11 @@ impl DumpArgs {
     /// Shows all files. Returns whether all are good.
     fn dump(&self, out: &mut impl Write) -> io::Result<bool> {
         let mut all_good = true;
+        let mut journals = Journals::default();
         for file in &self.files {
             let format = Format::new(self.json);
-            let dumped = self.dump_file(&mut Dump { out: &mut *out, format, file });
+            let mut dump = Dump { out: &mut *out, format, file };
+            let dumped = self.dump_file(&mut dump, &mut journals);
             out.flush()?;
             match dumped {
                 Ok(()) => {}
@@ -153,23 +159,25 @@ impl DumpArgs {
         Ok(all_good)
     }
 
-    fn dump_file<W: Write>(&self, dump: &mut Dump<'_, W>) -> Result<(), Failed> {
+    fn dump_file<W: Write>(
+        &self,
+        dump: &mut Dump<'_, W>,
+        journals: &mut Journals,
+    ) -> Result<(), Failed> {
         let file = dump.file;
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let kind = kind_of(&name)
             .ok_or_else(|| Failed::file("its name is that of no file which a log directory has"))?;
         dump.remark(&format!("Dumping {}", file.display()))?;
         match kind {
-            FileKind::Log(_) | FileKind::MetadataSnapshot => {
-                if let FileKind::Log(base) = kind {
-                    dump.remark(&format!("Log starting offset: {base}"))?;
-                }
-                let decoder = match kind {
-                    FileKind::MetadataSnapshot => Decoder::Metadata,
-                    _ => Decoder::of(&absolute(file)),
-                };
-                let decoder = self.decoder.unwrap_or(decoder);
-                batches::dump(&RealFs, dump, self.records.then_some(decoder))
+            FileKind::Log(base) => {
+                dump.remark(&format!("Log starting offset: {base}"))?;
+                let records = self.decoder(|| Decoder::of(&absolute(file)));
+                journals.dump_segment(dump, records)
+            }
+            FileKind::MetadataSnapshot => {
+                let source = Source { fs: &RealFs, path: file, restored: None };
+                batches::dump(&source, dump, self.decoder(|| Decoder::Metadata))
             }
             FileKind::OffsetIndex(base) => files::rows(&RealFs, dump, RowKind::Offset, base),
             FileKind::TimeIndex(base) => files::rows(&RealFs, dump, RowKind::Time, base),
@@ -183,6 +191,13 @@ impl DumpArgs {
             FileKind::SealedSums => files::sealed_sums(&RealFs, dump),
             FileKind::Journal => journal::dump(&RealFs, dump),
         }
+    }
+}
+
+impl DumpArgs {
+    /// What shows records, if they are wanted.
+    fn decoder(&self, by_name: impl FnOnce() -> Decoder) -> Option<Decoder> {
+        self.records.then(|| self.decoder.unwrap_or_else(by_name))
     }
 }
 

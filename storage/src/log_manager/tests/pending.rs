@@ -1,8 +1,9 @@
 //! What is said of a directory whose journal has not been written back yet.
 
 use super::*;
-use crate::fs::OpenMode;
+use crate::fs::{OpenMode, read_file, write_all_at};
 use crate::journal::listing::{Listed, list};
+use crate::journal::pending::Pending;
 use crate::journal::{JOURNAL_FILE, JournalError};
 use crate::repair::Repair;
 use crate::verify::{Damage, Options, Remedy, Report, verify};
@@ -66,6 +67,29 @@ fn files_are_looked_at_as_the_next_start_will_find_them() {
     let (manager, report) = machine.start();
     assert_eq!((report.logs, report.failed.len()), (1, 0));
     assert_eq!(manager.get(&partition(0)).unwrap().log_end_offset(), 12);
+}
+
+/// Power cuts keep what they like: of two batches that are only in the journal, the second is whole.
+#[test]
+fn each_batch_is_known_to_be_in_the_file_or_not() {
+    let machine = cut_off();
+    let (fs, segment) = (Arc::new(machine.mem.clone()) as Arc<dyn Fs>, Path::new(SEGMENT));
+    let size = len(&machine);
+    let look = || {
+        let pending = Pending::look(&fs, Path::new("/a")).unwrap();
+        let file = pending.segment(segment).unwrap().unwrap();
+        let lacks = [0, 1, 2].map(|at| file.lacks(at * size..(at + 1) * size).unwrap());
+        (read_file(&*pending.fs, segment, u64::MAX).unwrap(), lacks)
+    };
+    let (whole, lacks) = look();
+    assert_eq!((whole.len() as u64, lacks), (3 * size, [false, true, true]));
+    let file = machine.mem.open(segment, OpenMode::ReadWrite).unwrap();
+    let last = &whole[2 * size as usize..];
+    write_all_at(&*file, &mut [std::io::IoSlice::new(last)], 2 * size).unwrap();
+    assert_eq!(look(), (whole.clone(), [false, true, false]), "a hole between two batches");
+    write_all_at(&*file, &mut [std::io::IoSlice::new(&whole)], 0).unwrap();
+    assert_eq!(look(), (whole, [false; 3]));
+    assert!(Pending::nothing(&fs).segment(segment).unwrap().is_none());
 }
 
 /// The journal has been written back; it still knows how far the log was durable.

@@ -1,11 +1,13 @@
-//! Batches and their records.
+//! Batches and their records; those that a segment gets from the journal have `fromJournal: true`.
 
 use std::io::Write;
+use std::path::Path;
 
 use protocol_codec::records::control::{ControlRecordType, EndTransactionMarker};
 use protocol_codec::records::{BatchHeader, BatchView, Compression, RecordView, TimestampType};
 use storage::fs::Fs;
 use storage::inspect::batches::{BatchReadError, BatchReader, FoundBatch};
+use storage::journal::pending::RestoredFile;
 
 use super::{Decoder, Dump, Failed, decode};
 use crate::cli::output::Value;
@@ -13,13 +15,32 @@ use crate::cli::output::Value;
 /// More than any batch that a broker lets in decompresses to.
 const RECORDS_BYTES_MAX: usize = 1 << 30;
 
+/// Where batches are read from.
+pub(super) struct Source<'a> {
+    pub(super) fs: &'a dyn Fs,
+    /// The file's name in `fs`.
+    pub(super) path: &'a Path,
+    /// The file beside the journal's part of it, if the journal has one.
+    pub(super) restored: Option<RestoredFile>,
+}
+
+impl Source<'_> {
+    /// Whether the file itself does not hold all of the batch.
+    fn lacks(&self, batch: &FoundBatch<'_>) -> Result<bool, Failed> {
+        let end = batch.position + batch.header.size() as u64;
+        let lacks = self.restored.as_ref().map(|file| file.lacks(batch.position..end));
+        lacks.unwrap_or(Ok(false)).map_err(Failed::file)
+    }
+}
+
 /// Shows all batches, and their records if there is a decoder for them.
 pub(super) fn dump<W: Write>(
-    fs: &dyn Fs,
+    source: &Source<'_>,
     dump: &mut Dump<'_, W>,
     records: Option<Decoder>,
 ) -> Result<(), Failed> {
-    let mut reader = BatchReader::open(fs, dump.file).map_err(Failed::file)?;
+    let mut reader = BatchReader::open(source.fs, source.path).map_err(Failed::file)?;
+    let mut was_lacking = false;
     loop {
         let position = reader.position();
         let damaged = |what: String| Failed::File(Some(position), what);
@@ -29,7 +50,12 @@ pub(super) fn dump<W: Write>(
             Err(BatchReadError::Io(error)) => return Err(Failed::file(error)),
             Err(error) => return Err(damaged(format!("damaged: {error}"))),
         };
-        batch_line(dump, &batch)?;
+        let lacking = source.lacks(&batch)?;
+        if lacking && !was_lacking {
+            dump.remark("The next start takes from barnabas-journal what the file does not hold:")?;
+        }
+        was_lacking = lacking;
+        batch_line(dump, &batch, lacking)?;
         if !batch.is_valid() {
             let (stored, computed) = (batch.header.crc, batch.computed_crc);
             let what = format!(
@@ -38,12 +64,17 @@ pub(super) fn dump<W: Write>(
             return Err(damaged(what));
         }
         if let Some((decoder, view)) = records.zip(batch.view) {
-            record_lines(dump, &view, decoder).map_err(|error| match error {
+            record_lines(dump, &view, decoder, lacking).map_err(|error| match error {
                 Failed::File(_, what) => damaged(what),
                 output => output,
             })?;
         }
     }
+}
+
+/// What marks a line whose bytes are only in the journal.
+fn mark(lacking: bool) -> Option<(&'static str, Value)> {
+    lacking.then(|| ("fromJournal", Value::from(true)))
 }
 
 fn timestamp_name(header: &BatchHeader) -> &'static str {
@@ -53,12 +84,16 @@ fn timestamp_name(header: &BatchHeader) -> &'static str {
     }
 }
 
-fn batch_line<W: Write>(dump: &mut Dump<'_, W>, batch: &FoundBatch<'_>) -> Result<(), Failed> {
+fn batch_line<W: Write>(
+    dump: &mut Dump<'_, W>,
+    batch: &FoundBatch<'_>,
+    lacking: bool,
+) -> Result<(), Failed> {
     let header = &batch.header;
     let attributes = header.attributes;
     let horizon = attributes.has_delete_horizon().then_some(header.base_timestamp);
     let codec = attributes.compression().map_or("unknown", Compression::name);
-    let fields = [
+    let mut fields = vec![
         ("baseOffset", Value::from(header.base_offset)),
         ("lastOffset", Value::from(header.last_offset())),
         ("count", Value::from(header.records_count)),
@@ -78,6 +113,7 @@ fn batch_line<W: Write>(dump: &mut Dump<'_, W>, batch: &FoundBatch<'_>) -> Resul
         ("crc", Value::from(header.crc)),
         ("isvalid", Value::from(batch.is_valid())),
     ];
+    fields.extend(mark(lacking));
     Ok(dump.line("batch", &fields)?)
 }
 
@@ -85,6 +121,7 @@ fn record_lines<W: Write>(
     dump: &mut Dump<'_, W>,
     view: &BatchView<'_>,
     decoder: Decoder,
+    lacking: bool,
 ) -> Result<(), Failed> {
     let failed = |error: &dyn std::fmt::Display| Failed::file(format!("damaged: {error}"));
     let records = view.plain_records(RECORDS_BYTES_MAX).map_err(|error| failed(&error))?;
@@ -96,6 +133,7 @@ fn record_lines<W: Write>(
         } else {
             fields.extend(decode::fields(decoder, &record));
         }
+        fields.extend(mark(lacking));
         dump.inner_line("record", &fields)?;
     }
     Ok(())

@@ -115,7 +115,8 @@ fn damage_ends_a_file_with_its_position() {
         assert!(!is_good);
         assert_eq!(text.matches("baseOffset").count(), shown, "{text}");
         let mut dump = Dump { out: Vec::new(), format: Format::Text, file: &fixture.file };
-        let error = batches::dump(&RealFs, &mut dump, None).unwrap_err();
+        let source = Source { fs: &RealFs, path: &fixture.file, restored: None };
+        let error = batches::dump(&source, &mut dump, None).unwrap_err();
         assert!(
             matches!(&error, Failed::File(Some(at), what)
                 if *at == second as u64 && what.starts_with("damaged: ")),
