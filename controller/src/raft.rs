@@ -5,8 +5,10 @@
 //! - [`node`]: proposals, replay, snapshots; everything but threads and time, so that tests drive
 //!   several nodes in one thread.
 //! - [`driver`]: the thread around a node, with its queue, clock and snapshot writer.
+//! - [`look`]: what a stopped node knows, for commands that change nothing.
 
 pub mod driver;
+pub mod look;
 pub mod mem_store;
 pub mod node;
 pub mod sled_store;

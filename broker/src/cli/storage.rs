@@ -15,7 +15,8 @@ pub use info::InfoArgs;
 pub enum StorageCommand {
     /// Show what a log directory is and holds.
     ///
-    /// Reads a little of each partition and nothing else; it may run beside a broker.
+    /// Reads a little of each partition and changes nothing; it may run beside a broker. The
+    /// metadata of a stopped node is copied to the temporary directory to be read.
     Info(InfoArgs),
     /// Take over the data of a stopped single-node Apache Kafka 4 (KRaft).
     ///

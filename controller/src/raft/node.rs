@@ -278,28 +278,12 @@ impl Node {
 
     fn replay(&mut self, entries: Vec<Entry>) -> Result<(), NodeError> {
         for entry in entries {
-            let position = LogPosition { index: entry.index, term: entry.term };
             assert_eq!(
-                position.index,
+                entry.index,
                 self.image.last_applied.index + 1,
                 "raft gives every committed entry once and in order"
             );
-            if entry.get_entry_type() != EntryType::EntryNormal {
-                return Err(NodeError::ConfChange { index: entry.index });
-            }
-            // A new leader's first entry has no data.
-            let records = if entry.data.is_empty() {
-                Vec::new()
-            } else {
-                encoding::decode_entry(&entry.data)
-                    .map_err(|source| NodeError::Record { index: entry.index, source })?
-            };
-            for record in &records {
-                self.image
-                    .replay(record)
-                    .map_err(|source| NodeError::Apply { index: entry.index, source })?;
-            }
-            self.image.last_applied = position;
+            replay_entry(&mut self.image, &entry)?;
             self.bytes_since_snapshot += entry.data.len() as u64 + ENTRY_OVERHEAD;
         }
         let applied = self.image.last_applied.index;
@@ -457,6 +441,25 @@ impl Node {
                 .collect(),
         }
     }
+}
+
+/// Makes all that an entry says true in the image, which holds what came before it.
+pub(super) fn replay_entry(image: &mut MetadataImage, entry: &Entry) -> Result<(), NodeError> {
+    let index = entry.index;
+    if entry.get_entry_type() != EntryType::EntryNormal {
+        return Err(NodeError::ConfChange { index });
+    }
+    // A new leader's first entry has no data.
+    let records = if entry.data.is_empty() {
+        Vec::new()
+    } else {
+        encoding::decode_entry(&entry.data).map_err(|source| NodeError::Record { index, source })?
+    };
+    for record in &records {
+        image.replay(record).map_err(|source| NodeError::Apply { index, source })?;
+    }
+    image.last_applied = LogPosition { index, term: entry.term };
+    Ok(())
 }
 
 /// What an entry costs besides its data, so that many small ones bring a snapshot too.

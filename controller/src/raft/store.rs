@@ -5,7 +5,7 @@
 //! that. After an error a store must not be used again, because what it holds is not known.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
@@ -27,6 +27,20 @@ pub enum StoreError {
          format {known}", path.display()
     )]
     NewerFormat { path: PathBuf, found: u32, known: u32 },
+}
+
+impl StoreError {
+    /// The same of a store whose copy in `copy` was used in its stead.
+    pub(crate) fn of_original(mut self, original: &Path, copy: &Path) -> Self {
+        let (Self::Io { path, .. }
+        | Self::Sled { path, .. }
+        | Self::Corrupt { path, .. }
+        | Self::NewerFormat { path, .. }) = &mut self;
+        if let Ok(within) = path.strip_prefix(copy) {
+            *path = original.join(within);
+        }
+        self
+    }
 }
 
 /// The durable state of a raft node.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 
 use tests::barnabas::Node;
 use tests::environment::barnabas_binary;
@@ -195,6 +196,75 @@ fn our_own_files_are_shown_verified_and_described() {
     for part in [r#""group":"looked-at""#, r#""topic":"looked""#, r#""offset":1200"#] {
         assert!(offsets.contains(part), "{part} is not in: {offsets}");
     }
+}
+
+/// Names, bytes and times of all that is in a directory.
+fn state_of(directory: &Path) -> Vec<(PathBuf, SystemTime, Vec<u8>)> {
+    let mut all = Vec::new();
+    let mut paths = vec![directory.to_owned()];
+    while let Some(path) = paths.pop() {
+        let modified = path.metadata().unwrap().modified().unwrap();
+        let mut bytes = Vec::new();
+        if path.is_dir() {
+            paths.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else {
+            bytes = std::fs::read(&path).unwrap();
+        }
+        all.push((path, modified, bytes));
+    }
+    all.sort();
+    all
+}
+
+/// `storage info` in both formats: what it says, and that it leaves nothing anywhere.
+fn info(node: &Node) -> (Answer, Answer) {
+    let scratch = node.scratch().join("tmp");
+    let _ = std::fs::create_dir(&scratch);
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(barnabas_binary());
+        command.args(["storage", "info"]).args(arguments).arg(node.data());
+        output_of(command.env("TMPDIR", &scratch), "")
+    };
+    let said = (run(&[]), run(&["--json"]));
+    assert_eq!(std::fs::read_dir(&scratch).unwrap().count(), 0, "the copy is removed");
+    said
+}
+
+#[test]
+fn the_metadata_version_is_shown_and_not_a_byte_changes() {
+    let node = node();
+    let metadata = node.data().join("__cluster_metadata-1");
+    let broker = node.start();
+    let before = state_of(&metadata);
+    let (text, json) = info(&node);
+    assert!(text.ok().contains("features       not read while the directory is in use\n"));
+    assert!(json.ok().contains(r#""metadataVersion":null,"features":null"#));
+    assert!(state_of(&metadata) == before, "beside a running broker");
+    broker.kill();
+
+    let looked = || {
+        let before = state_of(&node.data());
+        let (text, json) = info(&node);
+        assert!(state_of(&node.data()) == before, "something was changed");
+        let (text, json) = (text.ok(), json.ok());
+        assert!(text.contains("features       metadata.version 33\n"), "{text}");
+        let wanted = r#""metadataVersion":33,"features":{"metadata.version":33}"#;
+        assert!(json.contains(wanted), "{json}");
+    };
+    looked();
+    node.start().stop();
+    looked();
+
+    // What cannot be read is a problem, told with the file's own name.
+    let checkpoint = metadata.join("00000000000000099999-0000000001.checkpoint");
+    std::fs::write(&checkpoint, "half").unwrap();
+    let before = state_of(&node.data());
+    let (text, json) = info(&node);
+    let (text, json) = (text.failed(), json.failed());
+    assert!(text.contains("features       cannot be read\n"), "{text}");
+    assert!(text.contains(&format!("{} is damaged", checkpoint.display())), "{text}");
+    assert!(json.contains("is damaged"), "{json}");
+    assert!(state_of(&node.data()) == before, "something was changed");
 }
 
 /// After `kill -9` the journal counts, and everything that looks at the files looks at it too.

@@ -1,12 +1,15 @@
-//! `barnabas storage info`.
+//! `barnabas storage info`. Nothing in the directory changes, not even a time.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, StdoutLock, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
+use controller::image::features::{FeaturesImage, METADATA_VERSION};
+use controller::raft::look::look;
 use protocol_codec::json::JsonWriter;
+use storage::dir_lock;
 use storage::fs::{Fs, RealFs};
 use storage::info::{DirInfo, PartitionInfo, describe};
 
@@ -21,25 +24,97 @@ pub struct InfoArgs {
     json: bool,
 }
 
+/// What is known of the finalized features.
+#[derive(Debug)]
+enum Features {
+    /// The metadata lies elsewhere, or is Kafka's.
+    NotHere,
+    /// A running broker writes to the metadata.
+    InUse,
+    /// Why is among the problems.
+    Unknown,
+    Known(FeaturesImage),
+}
+
+impl Features {
+    /// Looks for them after everything else: a broker that was started meanwhile is noticed too.
+    fn of(fs: &dyn Fs, info: &mut DirInfo) -> Self {
+        if !info.has_metadata {
+            return Self::NotHere;
+        }
+        let holder = || dir_lock::holder(fs, &info.path).unwrap_or_default();
+        let looked = match info.used_by {
+            Some(_) => return Self::InUse,
+            None => look(&info.path),
+        };
+        if let Some(process) = holder() {
+            info.used_by = Some(process);
+            return Self::InUse;
+        }
+        match looked {
+            Ok(image) => Self::Known(image.features),
+            Err(error) => {
+                info.problems.push(error.to_string());
+                Self::Unknown
+            }
+        }
+    }
+
+    fn shown(&self) -> String {
+        match self {
+            Self::NotHere => "not here".to_owned(),
+            Self::InUse => "not read while the directory is in use".to_owned(),
+            Self::Unknown => "cannot be read".to_owned(),
+            Self::Known(features) => {
+                let level = |(name, level)| format!("{name} {level}");
+                features.iter().map(level).collect::<Vec<_>>().join(", ")
+            }
+        }
+    }
+
+    fn json(&self) -> Value {
+        let Self::Known(features) = self else { return Value::Null };
+        let mut w = JsonWriter::new();
+        w.begin_object();
+        for (name, level) in features.iter() {
+            w.key(name);
+            w.int(i64::from(level));
+        }
+        w.end_object();
+        Value::Json(w.finish())
+    }
+
+    fn metadata_version(&self) -> Option<i16> {
+        match self {
+            Self::Known(features) => Some(features.level(METADATA_VERSION)),
+            Self::NotHere | Self::InUse | Self::Unknown => None,
+        }
+    }
+}
+
 impl InfoArgs {
     pub(in crate::cli) fn run(self) -> ExitCode {
         let fs: Arc<dyn Fs> = Arc::new(RealFs);
-        let info = match describe(&fs, &self.dir) {
+        let mut info = match describe(&fs, &self.dir) {
             Ok(info) => info,
             Err(error) => {
                 complain(&format!("{} cannot be listed: {error}", self.dir.display()));
                 return ExitCode::FAILURE;
             }
         };
+        let features = Features::of(&*fs, &mut info);
         let mut out = output::stdout();
-        let written = if self.json { json(&mut out, &info) } else { text(&mut out, &info) };
+        let write = if self.json { json } else { text };
+        let written = write(&mut out, &info, &features);
         exit(written.and_then(|()| out.flush()).map(|()| info.problems.is_empty()))
     }
 }
 
-fn text(out: &mut impl Write, info: &DirInfo) -> io::Result<()> {
+type Out = BufWriter<StdoutLock<'static>>;
+
+fn text(out: &mut Out, info: &DirInfo, features: &Features) -> io::Result<()> {
     writeln!(out, "{}", info.path.display())?;
-    for (name, value) in head(info) {
+    for (name, value) in head(info, features) {
         writeln!(out, "  {name:14} {value}")?;
     }
     for problem in &info.problems {
@@ -94,7 +169,7 @@ fn row(partition: &PartitionInfo) -> [String; 9] {
     ]
 }
 
-fn head(info: &DirInfo) -> Vec<(&'static str, String)> {
+fn head(info: &DirInfo, features: &Features) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     if let Some(meta) = &info.meta {
         lines.push(("cluster id", meta.cluster_id.clone()));
@@ -120,6 +195,7 @@ fn head(info: &DirInfo) -> Vec<(&'static str, String)> {
         (false, false) => "not here",
     };
     lines.push(("metadata", metadata.to_owned()));
+    lines.push(("features", features.shown()));
     if let Some(space) = info.space {
         let text = format!("{} of {}", size(space.usable), size(space.total));
         lines.push(("free space", text));
@@ -141,7 +217,7 @@ fn last_stop(info: &DirInfo) -> String {
     }
 }
 
-fn json(out: &mut impl Write, info: &DirInfo) -> io::Result<()> {
+fn json(out: &mut Out, info: &DirInfo, features: &Features) -> io::Result<()> {
     let meta = info.meta.as_ref();
     let fields = [
         ("kind", Value::from("directory")),
@@ -157,6 +233,8 @@ fn json(out: &mut impl Write, info: &DirInfo) -> io::Result<()> {
         ("journalVersion", Value::from(info.journal.map(|journal| journal.version))),
         ("hasMetadata", Value::from(info.has_metadata)),
         ("hasKafkaMetadata", Value::from(info.has_kafka_metadata)),
+        ("metadataVersion", Value::from(features.metadata_version())),
+        ("features", features.json()),
         ("totalBytes", Value::from(info.space.map(|space| space.total))),
         ("usableBytes", Value::from(info.space.map(|space| space.usable))),
         ("partitions", Value::from(info.partitions.len())),

@@ -1,6 +1,7 @@
 //! The plain files beside sled: snapshots, the mark of what is durable, and the reserve for a full
 //! disk.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -199,6 +200,12 @@ fn position_of(name: &str) -> Option<LogPosition> {
 /// Makes names in a directory durable.
 pub(crate) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
     File::open(dir).and_then(|file| file.sync_all()).map_err(io("sync", dir))
+}
+
+/// Whether a start needs this file of the store.
+pub(crate) fn is_read_at_start(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name != RESERVE && !name.ends_with(TEMPORARY_SUFFIX)
 }
 
 /// Gives the reserve back if the disk has less than `needed` left.

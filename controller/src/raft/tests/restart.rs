@@ -1,11 +1,13 @@
 //! Stops of every kind: what was answered is there afterwards.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::command::{Command, CreateTopics, Outcome};
 use crate::handle::{ControllerConfig, ControllerHandle, ControllerNode};
 use crate::image::configs::ConfigResource;
+use crate::raft::look::look;
 use crate::raft::mem_store::MemStore;
 use crate::raft::sled_store::{METADATA_DIR, SledStore};
 use crate::raft::store::RaftStore;
@@ -119,8 +121,7 @@ fn a_damaged_store_stops_the_start_with_one_sentence() {
     }
     block_on(handle.shutdown());
     let metadata = dir.path().join(METADATA_DIR);
-    let is_snapshot =
-        |path: &std::path::PathBuf| path.extension().is_some_and(|e| e == "checkpoint");
+    let is_snapshot = |path: &PathBuf| path.extension().is_some_and(|e| e == "checkpoint");
     let files = std::fs::read_dir(&metadata).unwrap().map(|file| file.unwrap().path());
     let mut snapshots: Vec<_> = files.filter(is_snapshot).collect();
     snapshots.sort();
@@ -138,6 +139,63 @@ fn a_damaged_store_stops_the_start_with_one_sentence() {
         .to_string();
     let start = format!("the metadata in {} is damaged: its checksum is", newest.display());
     assert!(error.starts_with(&start), "{error}");
+}
+
+/// Names, bytes and times of all that is in a folder.
+fn state_of(folder: &Path) -> Vec<(PathBuf, SystemTime, Vec<u8>)> {
+    let mut all = Vec::new();
+    let mut paths = vec![folder.to_owned()];
+    while let Some(path) = paths.pop() {
+        let modified = path.metadata().unwrap().modified().unwrap();
+        if path.is_dir() {
+            paths.extend(std::fs::read_dir(&path).unwrap().map(|item| item.unwrap().path()));
+            all.push((path, modified, Vec::new()));
+        } else {
+            let bytes = std::fs::read(&path).unwrap();
+            all.push((path, modified, bytes));
+        }
+    }
+    all.sort();
+    all
+}
+
+/// After a kill, with snapshots and without; and what is damaged is named where it lies.
+#[test]
+fn a_stopped_node_is_looked_at_without_a_change() {
+    for snapshot_bytes in [1, u64::MAX] {
+        let dir = tempfile::tempdir().unwrap();
+        let handle = start(SledStore::open(dir.path()).unwrap(), snapshot_bytes);
+        block_on(register_and_unfence(&handle, 1));
+        for topic in 0..10 {
+            create(&handle, &format!("t-{topic}"), 20);
+        }
+        let killed = copy(dir.path());
+        let before = state_of(killed.path());
+        assert_eq!(look(killed.path()).unwrap(), *handle.image());
+        assert!(state_of(killed.path()) == before, "nothing was changed");
+        block_on(handle.shutdown());
+
+        let durable = killed.path().join(METADATA_DIR).join("durable");
+        let mut mark = 1000_u64.to_le_bytes().to_vec();
+        mark.extend(1_u64.to_le_bytes());
+        let crc = crc_fast::crc32_iscsi(&mark);
+        mark.extend(crc.to_le_bytes());
+        std::fs::write(durable, mark).unwrap();
+        let said = look(killed.path()).unwrap_err().to_string();
+        let name = killed.path().join(METADATA_DIR).display().to_string();
+        assert!(said.starts_with(&format!("the metadata in {name} is damaged: ")), "{said}");
+    }
+}
+
+#[test]
+fn a_store_that_is_too_large_is_not_copied() {
+    let dir = tempfile::tempdir().unwrap();
+    let raft = dir.path().join(METADATA_DIR).join("raft");
+    std::fs::create_dir_all(&raft).unwrap();
+    let db = std::fs::File::create(raft.join("db")).unwrap();
+    db.set_len(1 << 30).unwrap();
+    let said = look(dir.path()).unwrap_err().to_string();
+    assert!(said.contains("raft/db has 1073741824 bytes"), "{said}");
 }
 
 /// A directory that the first release wrote: a snapshot, and entries after it in sled.
