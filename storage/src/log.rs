@@ -42,6 +42,8 @@ pub mod durable;
 mod end_mark;
 pub mod flush_timer;
 mod leftovers;
+#[cfg(test)]
+pub(crate) mod locks;
 mod producers;
 pub mod read;
 pub mod recover;

@@ -13,6 +13,7 @@
 //! | `faults.rs` | that a full or broken disk loses nothing acknowledged, and harms no other disk |
 //! | `bit_flips.rs` | that a flipped bit never gives a reader a wrong record |
 //! | `compaction.rs` | all of this for logs that are compacted |
+//! | `beside.rs` | that compaction harms nothing that happens at the same time |
 //! | `mutants.rs`, `compaction_mutants.rs` | that these proofs fail when a promise is broken |
 //!
 //! | file | helps |
@@ -21,11 +22,13 @@
 //! | `steps.rs` | the steps, and random ones |
 //! | `world.rs`, `truth.rs` | the log manager and what it must show |
 //! | `cleaning.rs`, `compacted_truth.rs` | compaction in a world, and what it may take |
+//! | `pauses.rs` | a thread that stops before an operation while others happen |
 //! | `machine.rs`, `power.rs` | disks, and a switch that turns them off at a certain change |
 //!
 //! A failure prints its seed and the smallest history. `BARNABAS_LONG=1` runs the long forms,
 //! `BARNABAS_SEED` chooses other histories.
 
+mod beside;
 mod bit_flips;
 mod cases;
 mod cleaning;
@@ -36,6 +39,7 @@ mod faults;
 mod histories;
 mod machine;
 mod mutants;
+mod pauses;
 mod power;
 mod power_cuts;
 mod prover;

@@ -247,6 +247,12 @@ impl Segment {
         self.log.close();
     }
 
+    /// Whether somebody looks at the indexes, or makes them.
+    #[cfg(test)]
+    pub(crate) fn is_locked(&self) -> bool {
+        self.indexes.try_write().is_none() || self.aborted.try_write().is_none()
+    }
+
     /// Whether the `.log` file is there, open or not. It comes with the first append.
     pub(crate) fn has_file(&self) -> bool {
         self.has_file.load(Ordering::Acquire)

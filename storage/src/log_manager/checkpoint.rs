@@ -39,6 +39,12 @@ impl LogManager {
         }
     }
 
+    /// Whether somebody writes a checkpoint file.
+    #[cfg(test)]
+    pub(crate) fn is_checkpointing(&self) -> bool {
+        self.dirs.iter().any(ManagedDir::is_checkpointing)
+    }
+
     /// Makes the logs durable that a recovery would have to walk far in, notes where they are, and
     /// writes the recovery points of all. It waits for the disks.
     pub fn checkpoint_logs(&self) {
@@ -195,6 +201,12 @@ impl ManagedDir {
         ]
         .iter()
         .any(|name| written.get(name).is_some_and(|known| known.contains_key(partition)))
+    }
+
+    /// Whether somebody writes a checkpoint.
+    #[cfg(test)]
+    pub(super) fn is_checkpointing(&self) -> bool {
+        self.checkpoints.try_lock().is_none()
     }
 
     /// Whether a checkpoint file was read or written by this process.

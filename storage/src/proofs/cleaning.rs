@@ -6,31 +6,32 @@ use std::sync::Arc;
 
 use super::compacted_truth::{Shown, parse};
 use super::machine::{COMPACTION_LAG_MS, Clock, DELETE_RETENTION_MS};
-use super::steps::{PARTITIONS, Step};
+use super::pauses::take_turns;
+use super::steps::{Beside, PARTITIONS, Step};
 use super::truth::{Batch, Truth, read};
 use super::world::{Partition, World};
 use crate::Log;
 use crate::cleaner::choose::cleanable;
 use crate::cleaner::threads::Stop;
+use crate::log::locks::FreeLocks;
 
 impl World {
-    /// Time goes by, and one cleaner thread does all that is due.
-    pub(super) fn compact(&mut self, ms: i64) {
+    /// Time goes by, and one cleaner thread does all that is due, while `beside` happens.
+    pub(super) fn compact(&mut self, ms: i64, mut beside: &[Beside]) {
         if !self.machine.is_compacted() {
             return;
         }
         self.now_ms += ms;
-        let is_dirty = |partition: &Partition| dirty_bytes(&partition.log, self.now_ms) > Some(0);
-        let was_dirty: Vec<bool> = self.partitions.iter().map(is_dirty).collect();
+        let now_ms = self.now_ms;
+        let clean_points: Vec<_> = self.partitions.iter().map(|p| p.log.clean_point()).collect();
         self.power().change_work();
-        let (manager, clock) = (Arc::clone(&self.process.manager), Clock(self.now_ms));
         // A log that fails ends a round, and is let alone in the next one.
         let mut rounds = 0..PARTITIONS + 1;
         loop {
             for partition in &mut self.partitions {
-                partition.truth.give_to_cleaner(&partition.log, self.now_ms);
+                partition.truth.give_to_cleaner(&partition.log, now_ms);
             }
-            if !manager.clean_dirtiest(0, &Stop::default(), &clock) && rounds.next().is_none() {
+            if !self.clean_dirtiest(now_ms, &mut beside) && rounds.next().is_none() {
                 break;
             }
         }
@@ -38,7 +39,7 @@ impl World {
         if self.power().is_off() {
             return;
         }
-        for (at, was_dirty) in was_dirty.into_iter().enumerate() {
+        for (at, clean_before) in clean_points.into_iter().enumerate() {
             let may_fail = self.may_fail(at);
             let partition = &mut self.partitions[at];
             let log = &partition.log;
@@ -47,9 +48,53 @@ impl World {
             } else if may_fail {
                 partition.truth.take_over_what_can_be_read(log);
             } else {
-                assert_eq!(dirty_bytes(log, self.now_ms), Some(0), "it is not clean");
-                partition.truth.take_over_clean(log, self.now_ms, was_dirty);
+                assert_eq!(dirty_bytes(log, now_ms), Some(0), "it is not clean");
+                let clean = log.clean_point().filter(|_| log.clean_point() != clean_before);
+                // The start of a log counts as clean too, whatever it hides of a batch.
+                let clean = clean.filter(|clean| *clean > log.log_start_offset());
+                partition.truth.take_over_clean(log, now_ms, clean.unwrap_or(0));
             }
+        }
+    }
+
+    /// One round of a cleaner; takes from `beside` what has happened in it.
+    fn clean_dirtiest(&mut self, now_ms: i64, beside: &mut &[Beside]) -> bool {
+        let manager = Arc::clone(&self.process.manager);
+        let work = move || manager.clean_dirtiest(0, &Stop::default(), &Clock(now_ms));
+        let Some(first) = beside.first() else { return work() };
+        self.cleaning_ms = Some(now_ms);
+        let is_cleaned = take_turns(first.after, work, || {
+            let (next, rest) = beside.split_first()?;
+            if self.power().is_off() {
+                return None;
+            }
+            if !self.has_room_for(&next.step) {
+                // Before the next operation, perhaps.
+                return Some(0);
+            }
+            self.run(&next.step);
+            *beside = rest;
+            rest.first().map(|next| next.after)
+        });
+        self.cleaning_ms = None;
+        is_cleaned
+    }
+
+    /// Whether a step, and the comparison after it, need no lock that a cleaner holds.
+    pub(super) fn has_room_for(&self, step: &Step) -> bool {
+        let free = self.partitions.iter().map(|partition| partition.log.free_locks());
+        let free = free.min().unwrap_or(FreeLocks::All);
+        match step {
+            // The locks die with their process.
+            Step::Kill => true,
+            Step::Look
+            | Step::Append { .. }
+            | Step::EndTransaction { .. }
+            | Step::Repeat(_)
+            | Step::Lead(_)
+            | Step::Roll(_)
+            | Step::DeleteRecords(..) => free >= FreeLocks::AllButSync,
+            _ => free == FreeLocks::All && !self.process.manager.is_checkpointing(),
         }
     }
 
@@ -103,9 +148,17 @@ impl Truth {
         self.past.give(&self.batches, bound, now_ms, DELETE_RETENTION_MS);
     }
 
-    fn take_over_clean(&mut self, log: &Log, now_ms: i64, was_dirty: bool) {
+    /// A cleaner is at work: the log shows what it has left so far, and nothing else than this.
+    pub(super) fn check_beside_cleaner(&mut self, log: &Log, cleaning_ms: i64) {
+        self.give_to_cleaner(log, cleaning_ms);
+        self.take_over(parse(read(log, self.start, log.visible_end())).unwrap());
+        self.check(log);
+        self.past.is_unfinished = true;
+    }
+
+    /// What lies before `end` was cleaned at this time.
+    fn take_over_clean(&mut self, log: &Log, now_ms: i64, end: i64) {
         let shown = parse(read(log, self.start, log.visible_end())).unwrap();
-        let end = log.clean_point().filter(|_| was_dirty).unwrap_or(0);
         self.past.decide(&self.transactions(i64::MAX));
         self.past.is_clean(&self.cleaned(&shown), end, now_ms).unwrap();
         self.take_over(shown);

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::pauses;
 use super::power::{Power, PoweredFs};
 use crate::data_dirs::{DataDirs, DataDirsConfig};
 use crate::fs::{FaultyFs, Fs, MemFs};
@@ -103,10 +104,12 @@ pub(super) struct Clock(pub(super) i64);
 
 impl CleanerClock for Clock {
     fn wall_ms(&self) -> i64 {
+        pauses::point();
         self.0
     }
 
     fn monotonic_ms(&self) -> i64 {
+        pauses::point();
         self.0
     }
 }

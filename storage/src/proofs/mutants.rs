@@ -31,6 +31,8 @@ pub(super) enum Lie {
     ForgetsOnOpen,
     FlipsABitOfReads,
     HidesTheLastFile,
+    /// What has this name now, instead of what was opened.
+    ReadsByName,
 }
 
 #[derive(Clone, Debug)]
@@ -49,7 +51,8 @@ impl Fs for LyingFs {
         if self.lie == Lie::ForgetsOnOpen && mode == OpenMode::ReadWrite {
             inner.set_len(0)?;
         }
-        Ok(Arc::new(LyingFile { inner, path: path.to_owned(), lie: self.lie }))
+        let fs = Arc::clone(&self.inner);
+        Ok(Arc::new(LyingFile { inner, fs, path: path.to_owned(), lie: self.lie }))
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
@@ -111,6 +114,7 @@ impl Fs for LyingFs {
 #[derive(Debug)]
 struct LyingFile {
     inner: Arc<dyn File>,
+    fs: Arc<dyn Fs>,
     path: PathBuf,
     lie: Lie,
 }
@@ -131,6 +135,9 @@ impl File for LyingFile {
     }
 
     fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize> {
+        if self.lie == Lie::ReadsByName {
+            return self.fs.open(&self.path, OpenMode::Read)?.read_at(buf, position);
+        }
         let read = self.inner.read_at(buf, position)?;
         if self.lie == Lie::FlipsABitOfReads && read > 70 && concerns(&self.path, ".log") {
             buf[70] ^= 1;

@@ -1,5 +1,6 @@
 //! A switch between the product and its disks that goes off at a certain change: the process sees
-//! errors from then on, and nothing of what it still tries reaches a disk.
+//! errors from then on, and nothing of what it still tries reaches a disk. And the place where a
+//! thread stops for another, before an operation (see `pauses.rs`).
 
 use std::io::{self, IoSlice};
 use std::mem;
@@ -10,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
+use super::pauses;
 use crate::fs::{DirEntry, DiskSpace, File, Fs, Metadata, OpenMode};
 
 /// The power of a process on a machine; clones share it.
@@ -77,7 +79,9 @@ impl Power {
         self.is_killed.store(true, Ordering::Relaxed);
     }
 
+    /// Before each operation, which may have to wait for its turn.
     fn check(&self) -> io::Result<()> {
+        pauses::point();
         let is_dead = self.is_killed.load(Ordering::Relaxed) || self.is_off();
         if is_dead { Err(io::Error::other("the power is off")) } else { Ok(()) }
     }

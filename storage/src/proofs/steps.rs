@@ -1,5 +1,7 @@
 //! What can happen to a node's logs, and random sequences of it.
 
+use std::ops::Range;
+
 use proptest::prelude::*;
 use proptest::strategy::Union;
 
@@ -46,11 +48,24 @@ pub(super) enum Step {
     Tick(i64),
     /// Time goes by, and the cleaner compacts what is due: in compacted worlds only.
     Compact(i64),
+    /// The same, and these happen while it is at it.
+    CompactBeside(i64, Vec<Beside>),
+    /// Nothing but the comparison that follows every step.
+    Look,
     Checkpoint,
     /// The process stops, and starts again.
     Restart,
     /// `kill -9`, and a start.
     Kill,
+}
+
+/// A step beside a cleaning.
+#[derive(Clone, Debug)]
+pub(super) struct Beside {
+    /// So many operations of the cleaning come first, since it began or since the last such step.
+    /// More of them if there is a lock that it would have to wait for.
+    pub(super) after: usize,
+    pub(super) step: Step,
 }
 
 /// The relative frequency of some steps.
@@ -92,12 +107,38 @@ fn end_transaction() -> impl Strategy<Value = Step> {
         .prop_map(|(partition, committed, all)| Step::EndTransaction { partition, committed, all })
 }
 
-fn step(weights: Weights) -> impl Strategy<Value = Step> {
-    let partition = || 0..PARTITIONS;
-    let cut_log = prop_oneof![
+fn partition() -> Range<usize> {
+    0..PARTITIONS
+}
+
+fn cut_log() -> impl Strategy<Value = Step> {
+    prop_oneof![
         (partition(), 0..=110_i64).prop_map(|(p, share)| Step::DeleteRecords(p, share)),
         (partition(), 200..1500_i64).prop_map(|(p, bytes)| Step::Retention(p, bytes)),
+    ]
+}
+
+/// What can happen while a log is cleaned. A process that stops cleanly ends its cleaners first.
+pub(super) fn beside() -> impl Strategy<Value = Vec<Beside>> {
+    let step = prop_oneof![
+        6 => append(),
+        3 => end_transaction(),
+        1 => partition().prop_map(Step::Repeat),
+        1 => partition().prop_map(Step::Lead),
+        3 => Just(Step::Sync),
+        3 => partition().prop_map(Step::Roll),
+        4 => cut_log(),
+        2 => partition().prop_map(Step::Delete),
+        1 => (1..8_000_i64).prop_map(Step::Tick),
+        1 => Just(Step::Checkpoint),
+        1 => Just(Step::Kill),
+        4 => Just(Step::Look),
     ];
+    let beside = (0..40_usize, step).prop_map(|(after, step)| Beside { after, step });
+    prop::collection::vec(beside, 1..20)
+}
+
+fn step(weights: Weights) -> impl Strategy<Value = Step> {
     let truncate = (partition(), 0..=110_i64).prop_map(|(p, share)| Step::Truncate(p, share));
     let weighed = [
         (16, append().boxed()),
@@ -106,7 +147,7 @@ fn step(weights: Weights) -> impl Strategy<Value = Step> {
         (1, partition().prop_map(Step::Lead).boxed()),
         (5, Just(Step::Sync).boxed()),
         (2, partition().prop_map(Step::Roll).boxed()),
-        (2 * weights.cut_log, cut_log.boxed()),
+        (2 * weights.cut_log, cut_log().boxed()),
         (weights.truncate, truncate.boxed()),
         (1, partition().prop_map(Step::Delete).boxed()),
         (1, (1..8_000_i64).prop_map(Step::Tick).boxed()),

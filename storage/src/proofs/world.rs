@@ -28,6 +28,8 @@ pub(super) struct World {
     topics: u8,
     /// No process runs: the power went while one was started.
     is_down: bool,
+    /// The time by which a cleaner goes that is at work.
+    pub(super) cleaning_ms: Option<i64>,
     /// The log directory whose disk may fail: a step there that does is no wonder.
     pub(super) failing: Option<&'static str>,
 }
@@ -62,6 +64,7 @@ impl World {
             now_ms: 0,
             topics: 0,
             is_down: false,
+            cleaning_ms: None,
             failing: None,
         };
         for number in 0..PARTITIONS {
@@ -115,7 +118,9 @@ impl World {
                 self.now_ms += ms;
                 self.process.manager.tick(self.now_ms);
             }
-            Step::Compact(ms) => self.compact(ms),
+            Step::Compact(ms) => self.compact(ms, &[]),
+            Step::CompactBeside(ms, ref beside) => self.compact(ms, beside),
+            Step::Look => {}
             Step::Checkpoint => self.checkpoint(),
             Step::Restart => self.restart(),
             Step::Kill => self.kill(),
@@ -134,6 +139,8 @@ impl World {
             }
             if failing.is_some_and(|dir| log.dir().path() == Path::new(dir)) {
                 truth.check_what_can_be_read(log);
+            } else if let Some(cleaning_ms) = self.cleaning_ms {
+                truth.check_beside_cleaner(log, cleaning_ms);
             } else {
                 truth.check(log);
             }
