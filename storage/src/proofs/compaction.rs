@@ -10,7 +10,8 @@ use super::power_cuts::{Outage, outage, survive};
 use super::prover::{Cases, prove};
 use super::steps::{Kind, Step, Weights, steps};
 use super::world::{Least, World};
-use crate::fs::{Fault, Op, PowerCut, Rule};
+use crate::fs::{Fault, Fs as _, Op, PowerCut, Rule};
+use crate::segment::files::DELETED_SUFFIX;
 
 pub(super) const COMPACTING: Weights = Weights { compact: 4, ..Weights::EVEN };
 
@@ -122,16 +123,20 @@ fn failure() -> impl Strategy<Value = (Vec<Step>, usize)> {
     (steps(Weights { restart: 0, ..COMPACTING }, 120), 0..40_usize)
 }
 
-/// Does the steps; an operation fails on one of two disks, but only while logs are cleaned.
-fn fail_while_cleaning(history: &[Step], rule: Rule) -> World {
+/// Not the journal, which has its room from the start.
+fn of_failing_partitions(rule: Rule) -> Rule {
+    Rule { path_contains: format!("{FAILING}/topic"), ..rule }
+}
+
+/// Does the steps; operations fail on one of two disks, but only while logs are cleaned.
+fn fail_while_cleaning(history: &[Step], rules: impl IntoIterator<Item = Rule>) -> World {
     let mut world = compacted(DIRS, &|fs| fs, Power::default());
     world.failing = Some(FAILING);
-    // Not the journal, which has its room from the start.
-    let mut rule = Some(Rule { path_contains: format!("{FAILING}/topic"), ..rule });
+    let mut rules: Vec<Rule> = rules.into_iter().map(of_failing_partitions).collect();
     for step in history {
         let is_first = matches!(step, Step::Compact(_)) && world.partitions_are_dirty();
-        if let Some(rule) = rule.take_if(|_| is_first) {
-            world.machine.faulty.add(rule);
+        if is_first {
+            rules.drain(..).for_each(|rule| world.machine.faulty.add(rule));
         }
         world.run(step);
         if is_first {
@@ -142,32 +147,94 @@ fn fail_while_cleaning(history: &[Step], rule: Rule) -> World {
     world
 }
 
-fn fail_at(op: Op) {
+fn fail_at(name: &str, rules: &(dyn Fn(usize) -> Vec<Rule> + Sync)) {
     let cases = Cases { short: 100, long: 5_000 };
-    let name = format!("failed {op:?} of cleanings");
     let cut = || (power_cut(), any::<u64>());
-    prove(
-        &name,
-        cases,
-        || (failure(), cut()),
-        |((history, skip), (kind, seed))| {
-            let rule = Rule { skip, ..Rule::next(op, 1, Fault::Io) };
-            let mut world = fail_while_cleaning(&history, rule);
-            world.power().turn_off();
-            world.machine.mem.cut_power(kind, seed);
-            world.start(Power::default(), Least::Promised);
-            world.check();
-            world.must_go_on();
-            world.must_compact();
-        },
-    );
+    let failures = || (failure(), cut());
+    prove(name, cases, failures, |((history, skip), (kind, seed))| {
+        let mut world = fail_while_cleaning(&history, rules(skip));
+        world.power().turn_off();
+        world.machine.mem.cut_power(kind, seed);
+        world.start(Power::default(), Least::Promised);
+        world.check();
+        world.must_go_on();
+        world.must_compact();
+    });
 }
 
 #[test]
 fn an_operation_of_a_cleaning_fails() {
     for op in [Op::Open, Op::Read, Op::Write, Op::SetLen, Op::SyncData, Op::SyncDir, Op::Rename] {
-        fail_at(op);
+        let name = format!("failed {op:?} of cleanings");
+        fail_at(&name, &|skip| vec![Rule { skip, ..Rule::next(op, 1, Fault::Io) }]);
     }
+}
+
+/// After a failed write, or when there is no room for it.
+#[test]
+fn what_a_cleaning_has_begun_cannot_be_thrown_away() {
+    for fault in [Fault::Io, Fault::NoSpace] {
+        fail_at(&format!("failed removals after {fault:?} of cleanings"), &|skip| {
+            let failed_write = Rule { skip, ..Rule::next(Op::Write, 1, fault) };
+            vec![failed_write, Rule::next(Op::Remove, 1, Fault::Io)]
+        });
+    }
+}
+
+/// It stays until the next start, and does no harm.
+#[test]
+fn what_a_cleaning_has_replaced_cannot_be_removed() {
+    let cases = Cases { short: 100, long: 5_000 };
+    let history = || steps(Weights { restart: 0, ..COMPACTING }, 60);
+    prove("failed removals after cleanings", cases, history, |history| {
+        let mut world = compacted(&["/a"], &|fs| fs, Power::default());
+        let rule = Rule::next(Op::Remove, usize::MAX, Fault::Io);
+        world.machine.faulty.add(Rule { path_contains: DELETED_SUFFIX.to_owned(), ..rule });
+        history.iter().for_each(|step| world.run(step));
+        world.run(&Step::EndTransaction { partition: 0, committed: true, all: true });
+        for step in [Step::Sync, Step::Roll(0), Step::Sync, Step::Compact(10_000)] {
+            // The same key twice.
+            world.must_append(0);
+            world.run(&step);
+        }
+        world.run(&Step::Tick(10_000));
+        assert!(has_deleted_files(&world));
+        world.heal();
+        world.run(&Step::Restart);
+        assert!(!has_deleted_files(&world));
+        world.must_go_on();
+        world.must_compact();
+    });
+}
+
+fn has_deleted_files(world: &World) -> bool {
+    world.partitions.iter().any(|partition| {
+        let names = world.machine.mem.list(partition.log.path()).unwrap_or_default();
+        names.iter().any(|entry| entry.name.ends_with(DELETED_SUFFIX))
+    })
+}
+
+/// The log does not open then; the next start has all of it.
+#[test]
+fn a_removal_fails_at_the_start_after_a_cleaning() {
+    let cases = Cases { short: 100, long: 5_000 };
+    let cut = || (0..150_u64, any::<bool>(), power_cut(), any::<u64>());
+    let history = || (steps(COMPACTING, 80), 0..8_usize, cut());
+    prove("failed removals after power cuts", cases, history, |(history, skip, cut)| {
+        let (at, is_done, kind, seed) = cut;
+        let cut = Power::until_cleaning(Cut { at, paths: &[], is_done });
+        let mut world = compacted(DIRS, &|fs| fs, cut);
+        history.iter().for_each(|step| world.run(step));
+        world.failing = Some(FAILING);
+        let rule = Rule { skip, ..Rule::next(Op::Remove, 1, Fault::Io) };
+        world.machine.faulty.add(of_failing_partitions(rule));
+        world.cut_power(kind, seed);
+        world.heal();
+        world.cut_power(kind, seed.wrapping_add(1));
+        world.check();
+        world.must_go_on();
+        world.must_compact();
+    });
 }
 
 #[test]
@@ -175,7 +242,7 @@ fn the_disk_is_full_while_logs_are_cleaned() {
     let cases = Cases { short: 200, long: 10_000 };
     prove("full disk of cleanings", cases, failure, |(history, skip)| {
         let rule = Rule { skip, ..Rule::next(Op::Write, usize::MAX - 1, Fault::NoSpace) };
-        let mut world = fail_while_cleaning(&history, rule);
+        let mut world = fail_while_cleaning(&history, [rule]);
         for partition in &world.partitions {
             assert_eq!(partition.log.failure(), None, "a full disk passes");
         }
