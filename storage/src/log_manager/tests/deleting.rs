@@ -3,7 +3,7 @@
 use std::io::IoSlice;
 
 use super::*;
-use crate::fs::{Fault, Op, OpenMode, Rule, write_all_at};
+use crate::fs::{Fault, Op, OpenMode, PowerCut, Rule, write_all_at};
 
 fn with_id(manager: &LogManager, id: u8) -> Result<Arc<Log>, CreateLogError> {
     manager.get_or_create(&partition(0), topic_id(id), LogConfig::default(), Placement::Any)
@@ -52,6 +52,28 @@ fn a_removal_that_a_stop_cut_off_goes_on() {
     assert_eq!((report.logs, folders(&machine, "-delete")), (0, 1));
     manager.tick(0);
     assert_eq!(folders(&machine, "-delete"), 0);
+}
+
+/// The names of its files may reach the disk before the new name of their folder: it would be there
+/// again, without some of its records.
+#[test]
+fn a_partition_that_was_removed_does_not_come_back_in_part() {
+    for seed in 0..100 {
+        let machine = Machine::new(&["/a"]);
+        let (manager, _) = machine.start();
+        let log = create(&manager, 0);
+        append_durably(&log, 3);
+        log.roll().unwrap();
+        append_durably(&log, 3);
+        manager.delete(&partition(0), 0).unwrap();
+        manager.tick(60_000);
+        assert_eq!(folders(&machine, "-delete"), 0);
+        machine.mem.cut_power(PowerCut::AnyOrder, seed);
+        drop((log, manager));
+        assert_eq!(folders(&machine, "orders-0"), 0, "it is back with seed {seed}");
+        let (_, report) = machine.start();
+        assert_eq!((report.logs, report.failed.len()), (0, 0));
+    }
 }
 
 #[test]
