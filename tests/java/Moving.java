@@ -27,6 +27,7 @@ import org.apache.kafka.common.serialization.*;
  *   tell HOST:PORT    prints all that clients can read, one fact a line
  *   open HOST:PORT    begins a transaction, writes into it and says so; never ends it
  *   share HOST:PORT   makes a group of the newer consumer protocol
+ *   go-on HOST:PORT   reads in the group of old what is new to it, prints and commits it
  *
  * Run: java -cp 'kafka-libs/*' Moving.java COMMAND HOST:PORT
  */
@@ -40,6 +41,7 @@ public final class Moving {
             case "tell" -> tell();
             case "open" -> open();
             case "share" -> newer();
+            case "go-on" -> goOn();
             default -> throw new IllegalArgumentException(arguments[0]);
         }
         System.out.flush();
@@ -175,6 +177,18 @@ public final class Moving {
         producer.beginTransaction();
         producer.send(new ProducerRecord<>("money", 0, "k", "v")).get();
         System.out.println("a transaction is open");
+    }
+
+    private static void goOn() throws Exception {
+        try (var consumer = consumer(Map.of("group.id", "readers", "group.protocol", "classic"))) {
+            consumer.subscribe(List.of("plain", "money"));
+            for (int polls = 0, read = 0; read == 0 && polls < 100; polls++)
+                for (var record : consumer.poll(Duration.ofMillis(200))) {
+                    System.out.println(line(record));
+                    read++;
+                }
+            consumer.commitSync();
+        }
     }
 
     private static void newer() throws Exception {

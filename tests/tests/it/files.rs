@@ -286,19 +286,17 @@ fn the_journal_of_a_killed_broker_is_shown_and_taken_into_account() {
     assert_eq!(json.lines().count(), 1 + frames.len() + entries.len(), "{json}");
 
     // What the last commit wrote to a segment is lost, as after a power cut: it is in the journal.
-    let last = entries.iter().rfind(|entry| entry["entry"] == "bytes").unwrap();
-    let folder = node.data().join(format!("{}-{}", last["topic"], last["partition"]));
-    let segment = folder.join(format!("{:0>20}.log", last["segment"]));
-    let end: u64 = last["position"].parse::<u64>().unwrap() + 7;
+    let (segment, position) = last_in_the_journal(&node.data());
     let whole = dump_records(&segment);
     assert!(!whole.contains("fromJournal"), "the file holds all of it: {whole}");
-    std::fs::OpenOptions::new().write(true).open(&segment).unwrap().set_len(end).unwrap();
+    let end = position + 7;
+    cut(&segment, end);
     let said = verify(&node.data()).ok();
     assert!(said.contains("lack what it holds of them"), "{said}");
     assert!(said.ends_with("No damage was found.\n"), "{said}");
     let said = barnabas(&["storage", "repair", "--dry-run", text(&node.data())]).ok();
     assert_eq!(said, "nothing to repair\n");
-    shown_with_the_journal(&segment, &whole, last["position"].parse().unwrap());
+    shown_with_the_journal(&segment, &whole, position);
     assert_eq!(std::fs::metadata(&segment).unwrap().len(), end, "nothing was written");
 
     node.start().stop();
@@ -307,6 +305,21 @@ fn the_journal_of_a_killed_broker_is_shown_and_taken_into_account() {
     assert!(verify(&node.data()).ok().ends_with("No damage was found.\n"));
     let said = barnabas(&["log", "dump", text(&journal)]).ok();
     assert!(said.contains("nothing in it counts"), "{said}");
+}
+
+/// The segment that the newest commit in the journal wrote to, and from where on.
+pub(crate) fn last_in_the_journal(log_dir: &Path) -> (PathBuf, u64) {
+    let said = barnabas(&["log", "dump", text(&log_dir.join("barnabas-journal"))]).ok();
+    let entries = fields(&said, "| entry: ");
+    let last = entries.iter().rfind(|entry| entry["entry"] == "bytes").unwrap();
+    let folder = log_dir.join(format!("{}-{}", last["topic"], last["partition"]));
+    let segment = folder.join(format!("{:0>20}.log", last["segment"]));
+    (segment, last["position"].parse().unwrap())
+}
+
+/// Takes the end of a file away.
+pub(crate) fn cut(file: &Path, end: u64) {
+    std::fs::OpenOptions::new().write(true).open(file).unwrap().set_len(end).unwrap();
 }
 
 fn dump_records(segment: &Path) -> String {
