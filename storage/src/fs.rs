@@ -110,6 +110,9 @@ pub trait File: Debug + Send + Sync + 'static {
     fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize>;
     /// `fdatasync`.
     fn sync_data(&self) -> io::Result<()>;
+    /// Has the disk begin to write these bytes, so that a sync that follows finds little left to
+    /// do. It may do nothing.
+    fn write_out_soon(&self, _position: u64, _bytes: u64) {}
     fn set_len(&self, len: u64) -> io::Result<()>;
     fn len(&self) -> io::Result<u64>;
     /// The file's descriptor, for `sendfile` and for locks; `None` where there is none.

@@ -14,6 +14,8 @@ use crate::segment::Segment;
 pub(super) struct Plain {
     records: u64,
     end_offset: i64,
+    /// A batch of a producer may have to stay although its records go.
+    has_producers: bool,
 }
 
 impl Cleaning<'_> {
@@ -51,7 +53,8 @@ impl Cleaning<'_> {
         segment: &Segment,
         start_offset: i64,
     ) -> Result<Option<Plain>, CleanError> {
-        let mut plain = Plain { records: 0, end_offset: segment.base_offset() };
+        let mut plain =
+            Plain { records: 0, end_offset: segment.base_offset(), has_producers: false };
         let mut is_plain = segment.base_offset() >= start_offset;
         let fs = self.log.fs();
         let position = segment.position_before(fs, start_offset)?;
@@ -93,22 +96,49 @@ impl Cleaning<'_> {
                 work.map.set_latest_offset(header.last_offset());
             }
             plain.end_offset = header.next_offset();
+            plain.has_producers |= header.has_producer_id();
         }
         Ok(is_plain.then_some(plain))
     }
 
-    /// Whether it need not be read again to know that everything stays. It was read once.
+    /// Whether it need not be read again to know that everything stays.
     pub(super) fn is_known_to_stay(&self, work: &mut Work, segment: &Segment) -> bool {
-        let base = segment.base_offset();
-        let Some(Plain { records, end_offset }) = work.plain.get(&base).copied() else {
-            return false;
-        };
-        let stays = work.map.are_newest(&(base..end_offset), records);
+        let Some(plain) = work.plain.get(&segment.base_offset()).copied() else { return false };
+        let stays = work.has_newest(segment, &plain, plain.records);
         if stays {
-            work.stats.bytes_read += segment.size();
-            work.stats.records_read += records;
-            work.stats.records_kept += records;
+            work.note_read_before(segment, &plain);
+            work.stats.records_kept += plain.records;
         }
         stays
+    }
+
+    /// Whether it need not be read again to know that nothing stays.
+    pub(super) fn is_known_to_go(
+        &self,
+        work: &mut Work,
+        segment: &Segment,
+        high_watermark: i64,
+    ) -> bool {
+        let Some(plain) = work.plain.get(&segment.base_offset()).copied() else { return false };
+        // The batch that ends at the high watermark stays, too.
+        let goes = !plain.has_producers
+            && plain.end_offset < high_watermark
+            && work.has_newest(segment, &plain, 0);
+        if goes {
+            work.note_read_before(segment, &plain);
+        }
+        goes
+    }
+}
+
+impl Work {
+    fn has_newest(&self, segment: &Segment, plain: &Plain, count: u64) -> bool {
+        self.map.are_newest(&(segment.base_offset()..plain.end_offset), count)
+    }
+
+    /// It was read for the map.
+    fn note_read_before(&mut self, segment: &Segment, plain: &Plain) {
+        self.stats.bytes_read += segment.size();
+        self.stats.records_read += plain.records;
     }
 }

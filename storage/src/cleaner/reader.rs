@@ -7,8 +7,9 @@ use protocol_codec::records::{BATCH_OVERHEAD, BatchError, BatchHeader, BatchView
 use crate::fs::{File, Fs, read_at_most};
 use crate::segment::{Segment, SegmentError};
 
-/// Not to read so many bytes is worth a read of its own for the next header.
-const SKIPPED_BYTES_MIN: usize = 4096;
+/// Not to read so many bytes is worth a read of its own for the next header: a call costs as much
+/// as the copy of some ten thousand bytes.
+const SKIPPED_BYTES_MIN: usize = 64 << 10;
 
 /// Batches from a position of a segment up to an end, their checksums compared.
 #[derive(Debug)]

@@ -105,7 +105,7 @@ impl Cleaning<'_> {
             let bytes = buffer.get_mut(..bytes).unwrap_or_default();
             let read = read_exact_at(&*file, bytes, cleaned.written());
             read.map_err(|error| segment.io_error(error))?;
-            cleaned.write_original(bytes)?;
+            cleaned.append(bytes)?;
             // They were read, and written.
             self.go_on(2 * bytes.len() as u64)?;
         }
@@ -118,11 +118,15 @@ impl Cleaning<'_> {
         segment: &Segment,
         cleaned: &mut CleanedSegment,
     ) -> Result<(), CleanError> {
+        let high_watermark = self.log.visible_end();
+        if self.is_known_to_go(work, segment, high_watermark) {
+            return self.begin(cleaned, segment);
+        }
         let fs = self.log.fs();
         let rules = Rules {
             map: &work.map,
             last_records: &work.last_records,
-            high_watermark: self.log.visible_end(),
+            high_watermark,
             delete_retention_ms: work.config.delete_retention_ms,
             now_ms: self.now_ms,
             decompressed_bytes_max: decompressed_bytes_max(&work.config),

@@ -2,11 +2,14 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, IoSlice};
+use std::num::NonZeroU64;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
+
+use rustix::fs::{Advice, fadvise};
 
 use super::{DirEntry, DiskSpace, File, Fs, Metadata, OpenMode};
 
@@ -124,6 +127,12 @@ impl File for RealFile {
 
     fn sync_data(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn write_out_soon(&self, position: u64, bytes: u64) {
+        // Linux begins to write what is to be dropped from the page cache. What it has not written
+        // yet it does not drop: so bytes are dropped of which this is said long after the write.
+        let _ = fadvise(&self.0, position, NonZeroU64::new(bytes), Advice::DontNeed);
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {

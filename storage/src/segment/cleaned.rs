@@ -17,6 +17,10 @@ use crate::fs::{File, Fs, OpenMode, write_all_at};
 use crate::index::IndexEntry;
 use crate::index::txn::AbortedTxn;
 
+/// As often the disk is asked to begin: others who sync must not wait for a whole segment, nor the
+/// cleaner at its end.
+const WRITE_OUT_BYTES: u64 = 8 << 20;
+
 /// The files of a cleaned segment, all but its place in the log. `pending` is written when it has
 /// grown large, by [`CleanedSegment::write`].
 #[derive(Debug)]
@@ -29,6 +33,8 @@ pub(crate) struct CleanedSegment {
     /// Bytes of the segment that this one is made of, if it is a single one.
     original_bytes: Option<u64>,
     written: u64,
+    /// Up to where the disk was asked to begin.
+    written_out: u64,
     noted: u64,
     indexes: Indexes,
     index_interval_bytes: u64,
@@ -53,6 +59,7 @@ impl CleanedSegment {
             file: None,
             original_bytes: original.map(Segment::size),
             written: 0,
+            written_out: 0,
             noted: 0,
             indexes: Indexes::empty(base_offset, true),
             index_interval_bytes,
@@ -97,10 +104,16 @@ impl CleanedSegment {
         self.written
     }
 
-    /// Writes what comes next of the original.
-    pub(crate) fn write_original(&mut self, bytes: &[u8]) -> io::Result<()> {
-        write_all_at(&**self.file()?, &mut [IoSlice::new(bytes)], self.written)?;
+    /// Writes what comes next: of the original, as long as something is behind.
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let file = Arc::clone(self.file()?);
+        write_all_at(&*file, &mut [IoSlice::new(bytes)], self.written)?;
         self.written += bytes.len() as u64;
+        let waiting = self.written - self.written_out;
+        if waiting >= WRITE_OUT_BYTES {
+            file.write_out_soon(self.written_out, waiting);
+            self.written_out = self.written;
+        }
         Ok(())
     }
 
@@ -142,10 +155,11 @@ impl CleanedSegment {
 
     /// Writes what is pending.
     pub(crate) fn write(&mut self) -> io::Result<()> {
-        write_all_at(&**self.file()?, &mut [IoSlice::new(&self.pending)], self.written)?;
-        self.written += self.pending.len() as u64;
-        self.pending.clear();
-        Ok(())
+        let mut pending = std::mem::take(&mut self.pending);
+        let written = self.append(&pending);
+        pending.clear();
+        self.pending = pending;
+        written
     }
 
     /// Writes the rest and the indexes, and makes the bytes of all files durable; not their names.

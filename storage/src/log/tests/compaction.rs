@@ -317,6 +317,52 @@ fn what_stays_before_the_first_change_is_copied_as_it_is() {
 }
 
 #[test]
+fn a_segment_of_which_nothing_stays_becomes_empty_but_for_what_a_producer_needs() {
+    let disk = without_groups();
+    let log = singles(&disk, &["a", "b", "a", "b"]);
+    put(&log, BatchBuilder::new().producer(5, 0, 0), &[("c", Some("value"))]);
+    put(&log, BatchBuilder::new(), &[("c", Some("value"))]);
+    log.roll().unwrap();
+    put(&log, BatchBuilder::new(), &[("y", Some("value"))]);
+    log.flush().unwrap();
+    let row = log.segment_row();
+    let before: Vec<Record> = committed(&log).into_iter().filter(|record| record.0 > 1).collect();
+
+    let done = clean(&log, 10_000);
+    assert_eq!((done.records_read, done.records_kept), (7, 4));
+    assert_eq!(same(&log, &row), [false, true, false, true, true]);
+    assert_eq!(log.segment_row()[0].size(), 0);
+    let left: Vec<Record> = before.into_iter().filter(|record| record.0 != 5).collect();
+    assert_eq!(committed(&log), left);
+    // A header is left of the producer's batch.
+    let batches: Vec<_> = split_batches(read(&log, 5)).map(Result::unwrap).collect();
+    assert_eq!((batches[0].header().producer_id, batches[0].header().records_count), (5, 0));
+}
+
+#[test]
+fn batches_of_all_sizes_are_cleaned() {
+    let mut disk = disk();
+    disk.config.segment_bytes = 4 << 20;
+    let log = disk.create();
+    let mut wanted = BTreeMap::new();
+    for (number, bytes) in [10, 5000, 150_000, 4000, 70_000, 1, 64_000, 300_000].iter().enumerate()
+    {
+        let value = number.to_string().repeat(*bytes);
+        let key = format!("key-{}", number % 6);
+        put(&log, BatchBuilder::new(), &[(&key, Some(&value))]);
+        wanted.insert(key, value);
+    }
+    log.roll().unwrap();
+    put(&log, BatchBuilder::new(), &[("z", Some("value"))]);
+    wanted.insert("z".to_owned(), "value".to_owned());
+    log.flush().unwrap();
+    let size = log.segment_row()[0].size();
+    let done = clean(&log, 10_000);
+    assert_eq!((done.map_bytes_read, done.records_kept), (size, 6));
+    assert!(state(&committed(&log)) == wanted);
+}
+
+#[test]
 fn markers_and_aborted_transactions_that_stay_are_found_where_they_were() {
     let mut disk = without_groups();
     disk.config.segment_bytes = 290;
