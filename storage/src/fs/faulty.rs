@@ -1,8 +1,10 @@
 //! A file system that fails by rule, around another one.
 //!
 //! A [`Rule`] names an operation, a part of the path and which occurrence fails and how. Tests
-//! count with it too: [`FaultyFs::count`] says how often an operation has been asked for.
+//! count with it too: [`FaultyFs::count`] says how often an operation has been asked for; and they look
+//! at what is going on at a sync ([`FaultyFs::at_each_sync`]).
 
+use std::fmt;
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
@@ -61,11 +63,21 @@ impl Rule {
     }
 }
 
+/// Called before a sync.
+type Watcher = Arc<dyn Fn() + Send + Sync>;
+
 /// A file system that fails by rule; clones share the rules.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct FaultyFs {
     inner: Arc<dyn Fs>,
     rules: Arc<Mutex<Rules>>,
+    watcher: Arc<Mutex<Option<Watcher>>>,
+}
+
+impl fmt::Debug for FaultyFs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FaultyFs").field("inner", &self.inner).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -76,11 +88,16 @@ struct Rules {
 
 impl FaultyFs {
     pub fn new(inner: Arc<dyn Fs>) -> Self {
-        Self { inner, rules: Arc::default() }
+        Self { inner, rules: Arc::default(), watcher: Arc::default() }
     }
 
     pub fn add(&self, rule: Rule) {
         self.rules.lock().rules.push(rule);
+    }
+
+    /// `watcher` is called before each sync of a file or a directory.
+    pub fn at_each_sync(&self, watcher: impl Fn() + Send + Sync + 'static) {
+        *self.watcher.lock() = Some(Arc::new(watcher));
     }
 
     /// From now on nothing fails.
@@ -95,6 +112,13 @@ impl FaultyFs {
     }
 
     fn check(&self, op: Op, path: &Path) -> io::Result<()> {
+        if matches!(op, Op::SyncData | Op::SyncDir | Op::SyncAll) {
+            // Called without the lock: it may use this file system.
+            let watcher = self.watcher.lock().clone();
+            if let Some(watcher) = watcher {
+                watcher();
+            }
+        }
         self.rules.lock().fault(op, path).map_or(Ok(()), |fault| Err(error_of(fault)))
     }
 }

@@ -2,6 +2,10 @@
 //!
 //! Files are first renamed to `*.deleted`, which makes them vanish for a restart, and removed
 //! after `file.delete.delay.ms`, so that a slow reader finishes with what it has open.
+//!
+//! What must be durable before segments go (the name of the segment behind them, what is known of
+//! producers in them) is synced without the writer's lock: appends go on meanwhile.
+//! `storage/examples/retention_cost.rs` measures what it costs.
 
 use std::io;
 use std::path::PathBuf;
@@ -104,35 +108,17 @@ impl Log {
         delay_ms: i64,
     ) -> Result<usize, RetentionError> {
         let count = deletable.segments.len();
-        self.check_writable()?;
+        if !self.make_way_for(deletable)? {
+            return Ok(0);
+        }
         let has_producers = !self.lock_writer().producers.is_empty();
         if let Some(first) = self.segments.load().get(count).filter(|_| has_producers) {
             self.keep_producers(&deletable.segments, first)?;
         }
         let mut writer = self.lock_to_write()?;
         let segments = Vec::clone(&self.segments.load());
-        let same = segments.iter().zip(&deletable.segments).filter(|(a, b)| Arc::ptr_eq(a, b));
-        let all = count == segments.len();
-        if same.count() < count || all && writer.next_offset != deletable.end_offset {
-            // An append to what was judged has come between: the next check judges anew.
-            return Ok(0);
-        }
-        if all {
-            // The active one goes too: a new one takes its place.
-            self.roll_locked(&mut writer);
-        }
-        let segments = Vec::clone(&self.segments.load());
         let (old, kept) = segments.split_at_checked(count).unwrap_or_default();
         let Some(first) = kept.first() else { return Ok(0) };
-        if kept.len() == 1 && !writer.active.has_file() {
-            // Its name holds the next offset: it must be there before the others go.
-            let made = self.make_active_file(&mut writer);
-            made.and_then(|()| self.sync_own_names())
-                .map_err(|source| self.retention_error(source))?;
-        }
-        if all && !writer.producers.is_empty() {
-            self.keep_producers(old, first)?;
-        }
         self.move_start(&mut writer, first.base_offset());
         self.segments.store(Arc::new(kept.to_vec()));
         let is_old = |segment: &Arc<Segment>| old.iter().any(|other| Arc::ptr_eq(other, segment));
@@ -146,6 +132,32 @@ impl Log {
             deleted.map_err(|source| self.retention_error(source))?;
         }
         Ok(old.len())
+    }
+
+    /// Before segments go there is one behind them. If the active one goes too, a new one takes its
+    /// place; and the name of an empty one, which holds the next offset, is made durable. Appends go on
+    /// meanwhile: nothing is synced under the writer's lock. Returns false if an append to what was
+    /// judged has come between: the next check judges anew.
+    fn make_way_for(self: &Arc<Self>, deletable: &Deletable) -> Result<bool, RetentionError> {
+        let mut writer = self.lock_to_write()?;
+        let segments = Arc::clone(&self.segments.load());
+        let (count, there) = (deletable.segments.len(), segments.iter().zip(&deletable.segments));
+        let same = there.filter(|(a, b)| Arc::ptr_eq(a, b)).count();
+        let all = count == segments.len();
+        if count == 0 || same < count || all && writer.next_offset != deletable.end_offset {
+            return Ok(false);
+        }
+        if all {
+            self.roll_locked(&mut writer);
+        }
+        let last_is_new = all || count + 1 == segments.len();
+        if last_is_new && !writer.active.has_file() {
+            let made = self.make_active_file(&mut writer);
+            drop(writer);
+            let synced = made.and_then(|()| self.sync_own_names());
+            synced.map_err(|source| self.retention_error(source))?;
+        }
+        Ok(true)
     }
 
     /// What is known of producers outlives the segments `old`, after which `first` begins. Where

@@ -1,6 +1,9 @@
 //! What retention deletes, and what it lets alone.
 
+use parking_lot::Mutex;
+
 use super::*;
+use crate::log::locks::FreeLocks;
 
 /// A log whose segments hold one batch each.
 fn log_of(disk: &Disk, timestamps: &[i64]) -> Arc<Log> {
@@ -92,4 +95,42 @@ fn an_idle_active_segment_goes_when_it_is_old() {
     log.tick(i64::MAX);
     assert!(!disk.names().iter().any(|name| name.ends_with(".deleted")));
     assert_eq!((log.log_start_offset(), log.log_end_offset()), (1, 1));
+}
+
+/// All segments go; what is known of their producer is made durable, and the log takes an append at
+/// each of the syncs.
+#[test]
+fn appends_go_on_while_retention_syncs() {
+    let disk = disk(1_000, -1);
+    let log = disk.create();
+    append(&log, &idempotent(7, 0, 2));
+    log.roll().unwrap();
+    append(&log, &idempotent(7, 2, 2));
+    log.flush().unwrap();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let watched = (Arc::downgrade(&log), Arc::clone(&seen));
+    disk.faulty.at_each_sync(move || {
+        let (log, seen) = (watched.0.upgrade().unwrap(), &watched.1);
+        let free = log.free_locks();
+        seen.lock().push(free);
+        if free >= FreeLocks::AllButSync {
+            append(&log, &batch(1, 1_000_000));
+        }
+    });
+    assert_eq!(log.delete_old_segments(500_000).unwrap(), 2);
+    disk.faulty.at_each_sync(|| {});
+    let seen = seen.lock().clone();
+    assert!(seen.len() >= 3 && seen.iter().all(|free| *free >= FreeLocks::AllButSync), "{seen:?}");
+    let end = 4 + seen.len() as i64;
+    assert_eq!((log.log_start_offset(), log.log_end_offset()), (4, end));
+    assert_eq!(batches(&log, 4), (4..end).collect::<Vec<_>>());
+
+    // After a loss of power the producer is known, though the segments are gone; so may be the
+    // appends, of which nobody was told.
+    drop(log);
+    disk.mem.sync_dir(Disk::path()).unwrap();
+    disk.mem.crash();
+    let log = disk.open();
+    assert_eq!((log.log_start_offset(), log.active_producers().len()), (4, 1));
+    assert_eq!(log.active_producers()[0].last_sequence(), 3);
 }
