@@ -130,8 +130,10 @@ fn dedupe_buffer(layers: &Layers) -> Result<(), ConfigError> {
     let threads = number(layers, "log.cleaner.threads")?.unwrap_or(1);
     let per_thread = number(layers, key)?.and_then(|bytes| bytes.checked_div(threads));
     if per_thread.is_some_and(|bytes| bytes <= 1 << 20) {
-        let why = "must be at least 1MB per cleaner thread.";
-        return Err(ConfigError::refused(key, layers.given(key), why));
+        // In Kafka's words, of which the first two are Scala's.
+        let sentence =
+            format!("requirement failed: {key} must be at least 1MB per cleaner thread.");
+        return Err(ConfigError::Refused { at: Place::from(layers.given(key)), sentence });
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use tests::barnabas::{Barnabas, Node};
 use tests::client::Client;
-use tests::tool::{kcat, run};
+use tests::tool::{Answer, kcat, run};
 use tests::topics::create_topic;
 
 use crate::against::eventually;
@@ -130,12 +130,14 @@ fn cleaner_threads(broker: &mut Barnabas) -> usize {
     names.filter(|name| name.as_deref().is_ok_and(|name| name.trim() == "kafka-log-clean")).count()
 }
 
-/// Sets a config of all brokers.
-fn set(bootstrap: &str, setting: &str) {
+/// Has Kafka's tool set a config of all brokers.
+fn alter(bootstrap: &str, setting: &str) -> Answer {
     let arguments = "--alter --entity-type brokers --entity-default --add-config";
-    let done =
-        run("kafka-configs", &format!("--bootstrap-server {bootstrap} {arguments} {setting}"));
-    let _ = done.ok();
+    run("kafka-configs", &format!("--bootstrap-server {bootstrap} {arguments} {setting}"))
+}
+
+fn set(bootstrap: &str, setting: &str) {
+    let _ = alter(bootstrap, setting).ok();
 }
 
 #[test]
@@ -252,7 +254,8 @@ fn settings_of_the_cleaners_act_while_the_broker_runs() {
     let node = node().with("log.cleaner.io.max.bytes.per.second", "1");
     let mut broker = node.start();
     let bootstrap = broker.bootstrap();
-    assert_eq!(cleaner_threads(&mut broker), 1);
+    // A thread gives itself its name.
+    eventually(|| (cleaner_threads(&mut broker) == 1).then_some(())).expect("one thread");
     let mut rounds = Rounds::new(&bootstrap, 1);
     for round in 0..3 {
         rounds.produce(keys(0..20), Some(&format!("round {round}")));
@@ -265,5 +268,43 @@ fn settings_of_the_cleaners_act_while_the_broker_runs() {
 
     set(&bootstrap, "log.cleaner.io.max.bytes.per.second=1000000000");
     wait_until_consumed(&bootstrap, &rounds.newest());
+    broker.stop();
+}
+
+/// How full the buffer was in each cleaning so far, in percent, as the broker has said.
+fn buffer_utilizations(broker: &mut Barnabas) -> Vec<String> {
+    let said = broker.process().output();
+    let cleanings = said.lines().filter(|line| line.contains("Log cleaner cleaned log kept-0"));
+    let utilization = |line: &str| Some(line.split_once("buffer utilization ")?.1.to_owned());
+    cleanings.filter_map(utilization).collect()
+}
+
+#[test]
+fn the_cleaners_use_the_buffer_size_that_was_set_last() {
+    const SIZE: &str = "log.cleaner.dedupe.buffer.size";
+    let mut broker = node().start();
+    let bootstrap = broker.bootstrap();
+    let mut rounds = Rounds::new(&bootstrap, 1);
+    let mut clean = |wanted: &str, times: usize| {
+        rounds.produce(keys(0..4_000), Some("value"));
+        rounds.end("end");
+        let mut found = Vec::new();
+        let cleaned = eventually(|| {
+            found = buffer_utilizations(&mut broker);
+            (found.iter().filter(|found| *found == wanted).count() == times).then_some(())
+        });
+        assert!(cleaned.is_some(), "{wanted} {times} times in {found:?}");
+        found
+    };
+    // Of the 5,592,405 keys that 128 MiB hold.
+    let before = clean("0.1%", 1);
+    assert!(!before.contains(&"8.0%".to_owned()));
+    // Room for 50,000.
+    set(&bootstrap, &format!("{SIZE}=1200000"));
+    clean("8.0%", 1);
+
+    let said = alter(&bootstrap, &format!("{SIZE}=1048576")).failed();
+    assert!(said.contains("must be at least 1MB per cleaner thread"), "{said}");
+    clean("8.0%", 2);
     broker.stop();
 }

@@ -101,6 +101,7 @@ fn bad_configs_are_refused_in_kafkas_words() {
             "--entity-type brokers --entity-name 1 --add-config log.dirs=/elsewhere",
             "--entity-type brokers --entity-name 1 --add-config background.threads=0",
             "--entity-type brokers --entity-default --add-config log.cleaner.threads=3",
+            "--entity-type brokers --entity-default --add-config log.cleaner.dedupe.buffer.size=1048576",
         ];
         wrong
             .map(|arguments| {
