@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::histories::power_cut;
+use super::histories::{chapters, live_through, power_cut};
 use super::machine::{Layer, Machine};
 use super::power::{Cut, Power};
 use super::power_cuts::{Outage, outage, survive};
@@ -24,26 +24,12 @@ pub(super) fn compacted(dirs: &'static [&'static str], layer: Layer<'_>, power: 
 #[test]
 fn what_compaction_leaves_is_right_whatever_happens() {
     let cases = Cases { short: 1_000, long: 200_000 };
-    let cut = || (power_cut(), any::<u64>());
-    let weights = Weights { truncate: 1, ..COMPACTING };
-    let chapter = || (steps(weights, 60), prop::option::of(cut()));
-    prove(
-        "compacted histories",
-        cases,
-        || prop::collection::vec(chapter(), 1..4),
-        |chapters| {
-            let mut world = compacted(&["/a"], &|fs| fs, Power::default());
-            for (steps, cut) in chapters {
-                steps.iter().for_each(|step| world.run(step));
-                if let Some((kind, seed)) = cut {
-                    world.cut_power(kind, seed);
-                    world.check();
-                }
-            }
-            world.must_go_on();
-            world.must_compact();
-        },
-    );
+    let chapters = || chapters(Weights { truncate: 1, ..COMPACTING }, 60);
+    prove("compacted histories", cases, chapters, |chapters| {
+        let mut world = compacted(&["/a"], &|fs| fs, Power::default());
+        live_through(&mut world, chapters);
+        world.must_compact();
+    });
 }
 
 /// The marker is visible when the cleaner comes, but not durable.

@@ -9,14 +9,24 @@ use super::world::World;
 use crate::fs::PowerCut;
 
 /// A part of a history, and the power cut that ends it.
-type Chapter = (Vec<Step>, Option<(PowerCut, u64)>);
+pub(super) type Chapter = (Vec<Step>, Option<(PowerCut, u64)>);
 
-fn chapters() -> impl Strategy<Value = Vec<Chapter>> {
+/// Histories in parts of up to so many steps.
+pub(super) fn chapters(weights: Weights, steps_max: usize) -> impl Strategy<Value = Vec<Chapter>> {
     let cut = (power_cut(), any::<u64>());
-    prop::collection::vec(
-        (steps(Weights { truncate: 1, ..Weights::EVEN }, 30), prop::option::of(cut)),
-        1..4,
-    )
+    prop::collection::vec((steps(weights, steps_max), prop::option::of(cut)), 1..4)
+}
+
+/// Runs them, and sees whether the logs take more.
+pub(super) fn live_through(world: &mut World, chapters: Vec<Chapter>) {
+    for (steps, cut) in chapters {
+        steps.iter().for_each(|step| world.run(step));
+        if let Some((kind, seed)) = cut {
+            world.cut_power(kind, seed);
+            world.check();
+        }
+    }
+    world.must_go_on();
 }
 
 pub(super) fn power_cut() -> impl Strategy<Value = PowerCut> {
@@ -26,15 +36,6 @@ pub(super) fn power_cut() -> impl Strategy<Value = PowerCut> {
 #[test]
 fn logs_are_lists_of_batches_whatever_happens() {
     let cases = Cases { short: 10_000, long: 1_000_000 };
-    prove("histories", cases, chapters, |chapters| {
-        let mut world = World::new();
-        for (steps, cut) in chapters {
-            steps.iter().for_each(|step| world.run(step));
-            if let Some((kind, seed)) = cut {
-                world.cut_power(kind, seed);
-                world.check();
-            }
-        }
-        world.must_go_on();
-    });
+    let chapters = || chapters(Weights { truncate: 1, ..Weights::EVEN }, 30);
+    prove("histories", cases, chapters, |chapters| live_through(&mut World::new(), chapters));
 }
