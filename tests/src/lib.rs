@@ -15,6 +15,7 @@ pub mod environment;
 pub mod kafka;
 pub mod load;
 pub mod moving;
+pub mod numbers;
 pub mod ports;
 pub mod process;
 pub mod tool;

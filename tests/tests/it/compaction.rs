@@ -14,6 +14,7 @@ use storage::log::transactions::EndTransaction;
 use storage::{CleanupPolicy, Log, LogConfig, LogManager, Placement, RequiredAcks, TopicPartition};
 use tests::cleaning::{At, kafkas_cleaner, open_logs};
 use tests::environment::rounds;
+use tests::numbers::Numbers;
 
 const DAY_MS: i64 = 86_400_000;
 /// Of the first record.
@@ -41,17 +42,6 @@ pub(crate) fn config() -> LogConfig {
     }
 }
 
-/// Numbers that look random and are the same every time.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-}
-
 fn open(dir: &Path) -> Arc<LogManager> {
     open_logs(dir, config(), BEGIN_MS)
 }
@@ -63,11 +53,11 @@ pub(crate) fn partition() -> TopicPartition {
 /// What producers do: keys again and again, tombstones, idempotent producers that go on or stop,
 /// transactions that are committed, aborted and interleaved.
 pub(crate) fn produce(log: &Arc<Log>, seed: u64, codecs: &[Compression]) {
-    let mut numbers = Numbers(seed);
+    let mut numbers = Numbers::new(seed);
     let mut sequences: BTreeMap<i64, i32> = BTreeMap::new();
     let mut open: Vec<i64> = Vec::new();
     for round in 0..600_i64 {
-        let kind = codecs[numbers.below(codecs.len() as u64) as usize];
+        let kind = codecs[numbers.index(codecs.len())];
         let mut builder = BatchBuilder::new().compression(kind, None);
         // 0: no producer; 1 to 4: idempotent, the later the longer; 5 to 8: transactional.
         let producer = numbers.below(9) as i64;
@@ -81,7 +71,7 @@ pub(crate) fn produce(log: &Arc<Log>, seed: u64, codecs: &[Compression]) {
         let records = 1 + numbers.below(6);
         for record in 0..records {
             let key = format!("key-{:03}", numbers.below(KEYS));
-            let value = format!("{round} {record} {}", "x".repeat(numbers.below(40) as usize));
+            let value = format!("{round} {record} {}", "x".repeat(numbers.index(40)));
             let value = Some(value.as_bytes()).filter(|_| numbers.below(10) > 0);
             let timestamp = BEGIN_MS + round * 100 + numbers.below(50) as i64;
             builder.append(timestamp, Some(key.as_bytes()), value, &[]).unwrap();
@@ -92,7 +82,7 @@ pub(crate) fn produce(log: &Arc<Log>, seed: u64, codecs: &[Compression]) {
         let batch = ValidatedBatch::internal(&builder.build().unwrap()).unwrap();
         log.append_as_leader(&batch, 3, RequiredAcks::Leader, BEGIN_MS + round * 100).unwrap();
         if numbers.below(4) == 0 && !open.is_empty() {
-            let producer_id = open.remove(numbers.below(open.len() as u64) as usize);
+            let producer_id = open.remove(numbers.index(open.len()));
             let committed = numbers.below(3) > 0;
             let end = EndTransaction {
                 producer_id,

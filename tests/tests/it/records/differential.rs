@@ -13,6 +13,7 @@ use protocol_codec::records::{
     BATCH_OVERHEAD, Batch, BatchBuilder, BatchHeader, Compression, Header, ProduceRules, ReadError,
     RecordError, TimestampType, validate_produce,
 };
+use tests::numbers::Numbers;
 
 use super::{java, text};
 
@@ -21,22 +22,6 @@ const NOW_MS: i64 = 1_700_000_000_000;
 struct Case {
     rules: ProduceRules,
     bytes: Bytes,
-}
-
-/// Numbers that are the same in every run.
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
 }
 
 fn good(kind: Compression) -> Bytes {
@@ -157,7 +142,7 @@ fn other_cases(cases: &mut Vec<Case>) {
 
 // Records with changed bytes, compressed and not, with a good checksum; and changed compressed bytes.
 fn random_cases(cases: &mut Vec<Case>) {
-    let mut numbers = Numbers(42);
+    let mut numbers = Numbers::new(42);
     for kind in Compression::ALL {
         let bytes = good(kind);
         let header = header_of(&bytes);
@@ -165,12 +150,12 @@ fn random_cases(cases: &mut Vec<Case>) {
         for round in 0..600 {
             let mut records = plain.clone();
             for _ in 0..=round % 3 {
-                let at = numbers.below(records.len());
-                match numbers.below(4) {
-                    0 => records[at] ^= 1 << numbers.below(8),
-                    1 => records[at] = [0, 1, 0x7f, 0x80, 0xff][numbers.below(5)],
+                let at = numbers.index(records.len());
+                match numbers.index(4) {
+                    0 => records[at] ^= 1 << numbers.index(8),
+                    1 => records[at] = [0, 1, 0x7f, 0x80, 0xff][numbers.index(5)],
                     2 => records.truncate(at.max(1)),
-                    _ => records.insert(at, numbers.next() as u8),
+                    _ => records.insert(at, numbers.below(256) as u8),
                 }
             }
             let mut payload = Vec::new();
@@ -180,8 +165,8 @@ fn random_cases(cases: &mut Vec<Case>) {
         }
         for _ in 0..300 {
             let mut payload = bytes[BATCH_OVERHEAD..].to_vec();
-            let at = numbers.below(payload.len());
-            payload[at] ^= 1 << numbers.below(8);
+            let at = numbers.index(payload.len());
+            payload[at] ^= 1 << numbers.index(8);
             let bytes = with_checksum(header, &payload);
             cases.push(Case { rules: ProduceRules::default(), bytes });
         }
