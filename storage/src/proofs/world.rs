@@ -131,6 +131,7 @@ impl World {
     /// Compares every partition with the truth that can be.
     pub(super) fn check(&mut self) {
         let is_off = self.is_down || self.power().is_off();
+        let power = self.power().clone();
         let failing = self.failing;
         for Partition { log, truth, .. } in &mut self.partitions {
             truth.note_seen(log.visible_end());
@@ -140,7 +141,10 @@ impl World {
             if failing.is_some_and(|dir| log.dir().path() == Path::new(dir)) {
                 truth.check_what_can_be_read(log);
             } else if let Some(cleaning_ms) = self.cleaning_ms {
+                // A reader may have to sync what it closes: the power does not go at that.
+                power.change_work();
                 truth.check_beside_cleaner(log, cleaning_ms);
+                power.change_work();
             } else {
                 truth.check(log);
             }
