@@ -10,6 +10,8 @@ use clap::Args;
 use storage::fs::{Fs, RealFs};
 use storage::repair::{Cut, LogRepair, PartitionRepair, Removal, Repair, RepairError};
 
+use crate::import::kafka_has_not_run_since;
+
 #[derive(Debug, Args)]
 pub struct RepairArgs {
     /// A log directory.
@@ -24,7 +26,12 @@ impl RepairArgs {
     pub fn run(self) -> ExitCode {
         let fs: Arc<dyn Fs> = Arc::new(RealFs);
         let mut out = io::stdout().lock();
-        match repair(&fs, &self.dir, self.dry_run, &mut out) {
+        // What our journal holds is older than what Kafka has written since.
+        let ours = kafka_has_not_run_since(&*fs, &self.dir).map_err(|error| error.to_string());
+        let repaired = ours.and_then(|()| {
+            repair(&fs, &self.dir, self.dry_run, &mut out).map_err(|error| error.to_string())
+        });
+        match repaired {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::FAILURE,
             Err(error) => {

@@ -53,7 +53,7 @@ fn run(world: &mut World, chapters: Vec<Chapter>) {
 
 #[test]
 fn what_happens_beside_a_cleaning_is_as_right_as_before_and_after_it() {
-    let cases = Cases { short: 400, long: 20_000 };
+    let cases = Cases { short: 400, long: 4_000 };
     let histories = || (chapters(), files());
     prove("histories beside cleanings", cases, histories, |(chapters, files)| {
         let mut world = world(&|fs| fs, Power::default(), files);
@@ -65,7 +65,7 @@ fn what_happens_beside_a_cleaning_is_as_right_as_before_and_after_it() {
 
 #[test]
 fn the_power_goes_while_things_happen_beside_a_cleaning() {
-    let cases = Cases { short: 400, long: 20_000 };
+    let cases = Cases { short: 400, long: 4_000 };
     let cut = || (0..300_u64, any::<bool>(), power_cut(), any::<u64>());
     let outages = || (chapters(), files(), cut());
     prove("power cuts beside cleanings", cases, outages, |(chapters, files, cut)| {
@@ -162,7 +162,7 @@ fn read_beside_cleanings(layer: Layer<'_>, reading: Reading) {
 
 #[test]
 fn a_reader_gets_what_was_there_before_a_cleaning_or_after_it() {
-    let cases = Cases { short: 800, long: 100_000 };
+    let cases = Cases { short: 800, long: 8_000 };
     prove("readers beside cleanings", cases, reading, |reading| {
         read_beside_cleanings(&|fs| fs, reading);
     });

@@ -239,7 +239,7 @@ fn reads_with_good_checksums(log: &Log) -> bool {
 
 #[test]
 fn a_flipped_bit_never_gives_a_reader_a_wrong_record() {
-    let cases = Cases { short: 10_000, long: 500_000 };
+    let cases = Cases { short: 10_000, long: 100_000 };
     let counts: Mutex<BTreeMap<(String, Outcome), u32>> = Mutex::default();
     let strategy = || (0..IMAGES.len(), any::<prop::sample::Index>(), any::<u64>());
     prove("bit flips", cases, strategy, |(image, file, place)| {

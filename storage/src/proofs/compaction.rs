@@ -23,7 +23,7 @@ pub(super) fn compacted(dirs: &'static [&'static str], layer: Layer<'_>, power: 
 
 #[test]
 fn what_compaction_leaves_is_right_whatever_happens() {
-    let cases = Cases { short: 1_000, long: 200_000 };
+    let cases = Cases { short: 1_000, long: 20_000 };
     let chapters = || chapters(Weights { truncate: 1, ..COMPACTING }, 60);
     prove("compacted histories", cases, chapters, |chapters| {
         let mut world = compacted(&["/a"], &|fs| fs, Power::default());

@@ -35,7 +35,7 @@ pub(super) fn power_cut() -> impl Strategy<Value = PowerCut> {
 
 #[test]
 fn logs_are_lists_of_batches_whatever_happens() {
-    let cases = Cases { short: 10_000, long: 1_000_000 };
+    let cases = Cases { short: 10_000, long: 100_000 };
     let chapters = || chapters(Weights { truncate: 1, ..Weights::EVEN }, 30);
     prove("histories", cases, chapters, |chapters| live_through(&mut World::new(), chapters));
 }

@@ -1,9 +1,12 @@
 //! The way back: Kafka is started again on what Barnabas served. docs/MOVING-IN.md tells what is
 //! held here.
 
+use std::process::Command;
+
+use tests::environment::barnabas_binary;
 use tests::kafka::StoppedKafka;
 use tests::moving::moving;
-use tests::tool::{kcat, run, run_with_input};
+use tests::tool::{kcat, output_of, run, run_with_input};
 
 use super::{filled, import, log_dirs, node_on, without_authorizer};
 use crate::files::{cut, last_in_the_journal};
@@ -69,11 +72,15 @@ fn kafka_starts_again_and_what_is_lost_is_known() {
     assert!(told.contains("written by Kafka") && told.contains("written by Barnabas"), "{told}");
     go_on_with_older_epochs(&started.bootstrap(), &group(&after));
     // Barnabas does not go on with what it knew before that.
-    let _kafka = started.stop();
+    let kafka = started.stop();
     let mut refused = node.launch();
     assert_eq!(refused.process().wait_for_end().code(), Some(1));
     let said = refused.process().output();
     assert!(said.contains("Kafka has run on") && said.contains("import again"), "{said}");
+    let mut repair = Command::new(barnabas_binary());
+    let [metadata_dir, _] = log_dirs(kafka.directory());
+    let said = output_of(repair.args(["storage", "repair"]).arg(metadata_dir), "").failed();
+    assert!(said.contains("Kafka has run on"), "{said}");
 }
 
 /// Values in partition 0 of the topic `plain` that Barnabas has acknowledged.
