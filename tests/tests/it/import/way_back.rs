@@ -1,6 +1,7 @@
 //! The way back: Kafka is started again on what Barnabas served. docs/MOVING-IN.md tells what is
 //! held here.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use tests::environment::barnabas_binary;
@@ -86,9 +87,11 @@ fn kafka_starts_again_and_what_is_lost_is_known() {
 /// Values in partition 0 of the topic `plain` that Barnabas has acknowledged.
 fn durable_values(kafka: StoppedKafka) -> Vec<String> {
     let started = kafka.start();
-    let all = kcat(&started.bootstrap(), "-C -t plain -p 0 -o beginning -e -q", "");
-    let values = all.lines().filter(|line| line.starts_with("durable")).map(str::to_owned);
-    values.collect()
+    // As each isolation level shows them.
+    let told = moving("tell", &started.bootstrap());
+    let values = told.lines().filter_map(|line| line.split_once(" durable "));
+    let values: BTreeSet<String> = values.map(|(_, number)| format!("durable {number}")).collect();
+    values.into_iter().collect()
 }
 
 /// The files alone are what Kafka goes by. After `kill -9` they hold everything; after a loss of power
