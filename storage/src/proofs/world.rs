@@ -106,6 +106,12 @@ impl World {
             Step::Repeat(partition) => self.repeat(partition),
             Step::Lead(partition) => self.lead(partition),
             Step::Sync => self.sync(),
+            // Of what an earlier process has left, no step is one of this process.
+            Step::Roll(at)
+            | Step::Truncate(at, _)
+            | Step::DeleteRecords(at, _)
+            | Step::Retention(at, _)
+                if !self.is_served(at) => {}
             Step::Roll(partition) => {
                 let rolled = self.partitions[partition].log.roll();
                 self.tolerate(partition, rolled);
