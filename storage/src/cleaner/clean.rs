@@ -22,6 +22,7 @@ use crate::index::IndexEntry;
 use crate::index::offset::OffsetEntry;
 use crate::index::time::TimeEntry;
 use crate::log::Log;
+use crate::log::replace::ReplaceError;
 use crate::log_config::LogConfig;
 use crate::segment::files::LOG_SUFFIX;
 use crate::segment::{Segment, SegmentError};
@@ -45,6 +46,16 @@ pub(crate) enum CleanError {
     Segment(#[from] SegmentError),
     #[error("cannot write a cleaned segment: {0}")]
     Io(#[from] io::Error),
+}
+
+impl From<ReplaceError> for CleanError {
+    fn from(error: ReplaceError) -> Self {
+        match error {
+            ReplaceError::Unwritable(_) => Self::Offline,
+            ReplaceError::Io { source, .. } => Self::Io(source),
+            ReplaceError::Segment(error) => error.into(),
+        }
+    }
 }
 
 /// What a cleaner lends to the cleaning of a log.
@@ -93,6 +104,8 @@ pub(crate) struct Cleaning<'a> {
 /// What all segments of a cleaning share.
 pub(super) struct Work {
     pub(super) config: Arc<LogConfig>,
+    /// The segments that are cleaned, and the one behind them.
+    pub(super) row: Vec<Arc<Segment>>,
     pub(super) map: OffsetMap,
     pub(super) last_records: HashMap<i64, LastRecord>,
     pub(super) transactions: CleanedTransactions,
@@ -133,6 +146,7 @@ impl Cleaning<'_> {
         let limits = self.limits;
         let mut work = Work {
             config: self.log.config(),
+            row: Vec::new(),
             map: OffsetMap::of_range(limits.map_bytes, limits.load_factor, &dirty),
             last_records: self.log.last_records(),
             transactions: CleanedTransactions::default(),
@@ -154,6 +168,7 @@ impl Cleaning<'_> {
         let bound = segments.get(end).map_or(dirty.end, |next| next.base_offset());
         work.transactions.add_aborted(self.log.aborted_transactions(first, bound)?);
 
+        work.row = segments.get(..=end).unwrap_or_default().to_vec();
         let segments = segments.get(..end).unwrap_or_default();
         for range in self.groups(&work, segments)? {
             self.clean_group(&mut work, segments.get(range).unwrap_or_default())?;

@@ -6,7 +6,7 @@ use super::clean::{CleanError, Cleaning, Work, decompressed_bytes_max};
 use super::filter::{Filter, Left, Rules};
 use super::reader::{BatchReader, Step};
 use crate::fs::read_exact_at;
-use crate::log::replace::{ReplaceError, Replaced};
+use crate::log::replace::Replaced;
 use crate::segment::Segment;
 use crate::segment::cleaned::CleanedSegment;
 use crate::segment::files::CLEANED_SUFFIX;
@@ -54,12 +54,9 @@ impl Cleaning<'_> {
             log = %self.log.topic_partition(), segments = group.len(), %first,
             bytes = cleaned.size(), "Swapping in a cleaned segment"
         );
-        match self.log.replace_segments(group, &cleaned, self.now_ms) {
-            Ok(Replaced::Done) => Ok(()),
-            Ok(Replaced::RowHasChanged) => Err(CleanError::Aborted),
-            Err(ReplaceError::Unwritable(_)) => Err(CleanError::Offline),
-            Err(ReplaceError::Io { source, .. }) => Err(CleanError::Io(source)),
-            Err(ReplaceError::Segment(error)) => Err(error.into()),
+        match self.log.replace_segments(group, &cleaned, self.now_ms)? {
+            Replaced::Done => Ok(()),
+            Replaced::RowHasChanged => Err(CleanError::Aborted),
         }
     }
 
@@ -85,6 +82,9 @@ impl Cleaning<'_> {
     /// Nothing before the end of the cleaned part may be recovered or replayed from now on.
     fn make_ready(&self, work: &mut Work) -> Result<(), CleanError> {
         if !work.may_replace {
+            if let Some((next, before)) = work.row.split_last() {
+                self.log.keep_producers_before(before, next)?;
+            }
             work.may_replace = (self.before_replacing)(self.range.first_uncleanable_offset);
         }
         if work.may_replace { Ok(()) } else { Err(CleanError::Offline) }

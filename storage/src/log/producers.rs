@@ -3,7 +3,7 @@
 //!
 //! A snapshot is taken when a segment is rolled and at a clean stop. It is not synced: it carries
 //! a CRC, and a damaged one only makes the replay longer. Not so once the segments before it are
-//! deleted: then nothing else tells of the producers in them, so it is synced before.
+//! deleted or cleaned: then nothing else tells of the producers in them, so it is synced before.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -137,6 +137,26 @@ impl Log {
         self.writer.lock().producers.active_producers().map(last).collect()
     }
 
+    /// Makes durable what is known of producers where `next` begins, behind the segments `before`. A
+    /// start from an older snapshot would miss what compaction takes away between the two: the marker
+    /// of a transaction that was open then.
+    pub(crate) fn keep_producers_before(
+        &self,
+        before: &[Arc<Segment>],
+        next: &Segment,
+    ) -> Result<(), ReplaceError> {
+        // Nor is the partition deleted meanwhile, and made again.
+        let _no_sync = self.sync_lock.lock();
+        if self.lock_to_write()?.producers.is_empty() {
+            return Ok(());
+        }
+        let (fs, offset) = (self.fs(), next.base_offset());
+        let content = producers::missing_snapshot(fs, &self.path, before, offset)?;
+        let kept = producers::keep(fs, &self.path, offset, content.as_deref());
+        let log = || self.topic_partition.to_string();
+        kept.map_err(|source| ReplaceError::Io { log: log(), source })
+    }
+
     /// Puts `cleaned`, which is finished, in the place of `old`, neighbours in the log's row that
     /// were synced before. The files of `cleaned` are removed unless it comes into the row.
     pub(crate) fn replace_segments(

@@ -238,3 +238,50 @@ fn the_disk_is_full_while_logs_are_cleaned() {
         world.must_compact();
     });
 }
+
+/// The only snapshot that outlives the power cut knows a transaction as open whose marker a cleaning
+/// has emptied since.
+#[test]
+fn a_transaction_does_not_come_back_after_its_marker_is_cleaned() {
+    let append = |partition, kind, records| Step::Append {
+        partition,
+        kind,
+        records,
+        all: false,
+        timestamp: 0,
+    };
+    let history = [
+        append(1, Kind::Transactional, 1),
+        append(0, Kind::Plain, 1),
+        append(0, Kind::Plain, 1),
+        Step::Roll(1),
+        Step::EndTransaction { partition: 1, committed: false, all: false },
+        Step::DeleteRecords(1, 50),
+        append(1, Kind::Plain, 1),
+        append(1, Kind::Plain, 2),
+        Step::Tick(94),
+        Step::Retention(1, 200),
+        append(1, Kind::Plain, 3),
+        append(1, Kind::Plain, 1),
+        append(1, Kind::Plain, 3),
+        Step::Sync,
+        Step::Compact(8),
+        Step::Tick(860),
+        Step::Roll(1),
+        Step::Sync,
+        Step::Compact(640),
+        append(0, Kind::Plain, 1),
+    ];
+    // One write of the first cleaning fails.
+    let failed = Rule { skip: 2, ..Rule::next(Op::Write, 1, Fault::Io) };
+    for seed in (0..50).chain([2_541_153_526_474_839_998]) {
+        for kind in PowerCut::ALL {
+            let mut world = fail_while_cleaning(&history, [failed.clone()]);
+            world.power().turn_off();
+            world.machine.mem.cut_power(kind, seed);
+            world.start(Power::default(), Least::Promised);
+            world.check();
+            world.must_go_on();
+        }
+    }
+}
