@@ -156,24 +156,24 @@ impl OpenFiles {
 impl Shared {
     /// Closes what is not used so that one more file may be opened.
     fn make_room(&self) {
-        let open = self.open.load(Ordering::Relaxed);
-        if open >= self.budget {
-            self.close_some(open - self.budget + 1, LOOKS_MAX);
+        loop {
+            let open = self.open.load(Ordering::Relaxed);
+            if open < self.budget || !self.close_some(open - self.budget + 1, LOOKS_MAX) {
+                return;
+            }
         }
     }
 
-    /// Closes files; syncs one if all that could be closed are not synced.
-    fn close_some(&self, wanted: usize, looks: usize) {
+    /// Closes files; if all that could be closed are not synced, one of them after a sync. Whether
+    /// any was closed: it may be fewer than wanted.
+    fn close_some(&self, wanted: usize, looks: usize) -> bool {
         for looks in [looks, usize::MAX] {
             let (closed, unsynced) = self.clock.lock().close_unused(wanted, looks);
-            if let Some(slot) = unsynced.first().filter(|_| closed.is_empty()) {
-                self.sync_and_close(slot);
-            } else if closed.is_empty() {
-                // All that it came by were in use.
-                continue;
+            if !closed.is_empty() || unsynced.iter().any(|slot| self.sync_and_close(slot)) {
+                return true;
             }
-            return;
         }
+        false
     }
 
     fn sync_and_close_all(
@@ -193,7 +193,8 @@ impl Shared {
         }
     }
 
-    fn sync_and_close(&self, slot: &Slot) {
+    /// False if somebody has the file, or it cannot be synced.
+    fn sync_and_close(&self, slot: &Slot) -> bool {
         if let Some(file) = slot.open.load_full()
             && slot.is_dirty()
             && !slot.log_dir.is_offline()
@@ -202,7 +203,7 @@ impl Shared {
             slot.log_dir.take_offline(&format!("cannot sync a file before it is closed: {error}"));
         }
         let closed = self.clock.lock().close(slot);
-        drop(closed);
+        closed.is_some()
     }
 
     fn open_with_room(

@@ -261,6 +261,25 @@ fn run(steps: &[Step]) {
     assert!(disk.open_files.count() <= FEW, "{} descriptors", disk.open_files.count());
 }
 
+/// One file is closed at once, the others have to be synced first.
+#[test]
+fn there_is_room_again_although_most_files_are_unsynced() {
+    let append = |records| Step::Append { records, all: false };
+    let hold = |at| Step::ReadAndHold { at };
+    let (one, two, three) = (append(1), append(2), append(3));
+    run(&[
+        one.clone(),
+        one.clone(),
+        three,
+        hold(105),
+        hold(197),
+        one.clone(),
+        one,
+        two.clone(),
+        two,
+    ]);
+}
+
 proptest! {
     #[test]
     fn reads_are_right_while_files_are_closed(steps in prop::collection::vec(step(), 1..120)) {
