@@ -253,6 +253,36 @@ fn a_full_disk_passes_and_a_broken_one_is_final() {
 }
 
 #[test]
+fn a_header_that_a_full_disk_cut_off_is_no_damage() {
+    for written in [1, 43, 44, 4095] {
+        for was_closed in [false, true] {
+            let mut machine = Machine::new();
+            let mut a = machine.partition(1, 0);
+            if was_closed {
+                machine.append(&mut a, 300);
+                machine.commit(&mut [&mut a]).unwrap();
+                machine.settle(&mut a);
+                machine.journal().close().unwrap();
+                machine.start_after(true);
+            }
+            machine.append(&mut a, 300);
+            machine.faulty.add(Rule {
+                path_contains: JOURNAL_FILE.to_owned(),
+                ..Rule::next(Op::Write, 1, Fault::ShortWriteThenNoSpace(written))
+            });
+            assert!(matches!(machine.commit(&mut [&mut a]), Err(CommitError::Full)), "{written}");
+            machine.faulty.heal();
+            let started = machine.try_start(false).unwrap();
+            assert_eq!(started.segments, 0, "after {written} bytes");
+            machine.commit(&mut [&mut a]).unwrap();
+            machine.mem.crash();
+            machine.start();
+            assert!(machine.read(&a) == a.bytes, "after {written} bytes");
+        }
+    }
+}
+
+#[test]
 fn a_replay_that_is_cut_off_is_done_again() {
     let mut steps = 0;
     for (op, skip) in

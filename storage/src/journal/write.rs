@@ -340,7 +340,11 @@ impl Frame<'_> {
         };
         if !state.is_open {
             let header = Header { is_open: true, generation: state.generation, bytes_from: 0 };
-            write_at(&*file, &header.encode(), 0).map_err(Failed::Write)?;
+            if let Err(error) = write_at(&*file, &header.encode(), 0) {
+                // Nothing in the file counts. The beginning of a header would pass for damage.
+                let _ = file.set_len(0);
+                return Err(Failed::Write(error));
+            }
         }
         while state.filled < place.filled {
             let bytes = (place.filled - state.filled).min(ZEROS.len() as u64);

@@ -43,8 +43,10 @@ fn fill_the_disk(history: &[Step], at: usize, fault: Fault) {
 fn the_disk_is_full_at_every_write_of_a_history() {
     let histories = if is_long() { 100 } else { 2 };
     let mut runs = 0;
+    let first = seed();
+    report(&format!("full disk: histories from BARNABAS_SEED={first} on"));
     for number in 0..histories {
-        let history = example(&steps(WITHOUT_STOPS, 60), seed().wrapping_add(number));
+        let history = example(&steps(WITHOUT_STOPS, 60), first.wrapping_add(number));
         let mut calm = World::with(DIRS, &|fs| fs, Power::default());
         let before = calm.machine.faulty.count(Op::Write);
         history.iter().for_each(|step| calm.run(step));
@@ -55,7 +57,7 @@ fn the_disk_is_full_at_every_write_of_a_history() {
             runs += 2;
         }
     }
-    report(&format!("full disk: {runs} runs of {histories} histories"));
+    report(&format!("full disk: {runs} runs of {histories} histories of seed {first}"));
 }
 
 /// What fails, and how it ends.
