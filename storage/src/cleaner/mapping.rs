@@ -113,17 +113,11 @@ impl Cleaning<'_> {
     }
 
     /// Whether it need not be read again to know that nothing stays.
-    pub(super) fn is_known_to_go(
-        &self,
-        work: &mut Work,
-        segment: &Segment,
-        high_watermark: i64,
-    ) -> bool {
+    pub(super) fn is_known_to_go(&self, work: &mut Work, segment: &Segment) -> bool {
         let Some(plain) = work.plain.get(&segment.base_offset()).copied() else { return false };
-        // The batch that ends at the high watermark stays, too.
-        let goes = !plain.has_producers
-            && plain.end_offset < high_watermark
-            && work.has_newest(segment, &plain, 0);
+        // Nor is it the last segment: the last record of all that were mapped is the newest of its
+        // key. So the batch that ends at the high watermark, which stays, is not in it.
+        let goes = !plain.has_producers && work.has_newest(segment, &plain, 0);
         if goes {
             work.note_read_before(segment, &plain);
         }

@@ -118,15 +118,14 @@ impl Cleaning<'_> {
         segment: &Segment,
         cleaned: &mut CleanedSegment,
     ) -> Result<(), CleanError> {
-        let high_watermark = self.log.visible_end();
-        if self.is_known_to_go(work, segment, high_watermark) {
+        if self.is_known_to_go(work, segment) {
             return self.begin(cleaned, segment);
         }
         let fs = self.log.fs();
         let rules = Rules {
             map: &work.map,
             last_records: &work.last_records,
-            high_watermark,
+            high_watermark: self.log.visible_end(),
             delete_retention_ms: work.config.delete_retention_ms,
             now_ms: self.now_ms,
             decompressed_bytes_max: decompressed_bytes_max(&work.config),

@@ -1,6 +1,7 @@
 //! What a cleaning does with segments of which all stays, a part of the front, or nothing.
 
 use super::*;
+use crate::fs::{Fault, Op, Rule};
 
 /// A log whose segments have two batches each, one key a batch.
 fn singles(disk: &Disk, keys: &[&str]) -> Arc<Log> {
@@ -35,7 +36,10 @@ fn a_segment_of_which_everything_stays_is_neither_read_again_nor_written() {
     let log = singles(&disk, &["a", "b", "c", "d", "c", "e"]);
     let row = log.segment_row();
     let before = committed(&log);
+    disk.faulty.add(fails_when_read_again(&row[0]));
+    disk.faulty.add(fails_when_read_again(&row[2]));
     let done = clean(&log, 10_000);
+    disk.faulty.heal();
     assert_eq!(same(&log, &row), [true, false, true, true]);
     assert_eq!((done.records_read, done.records_kept), (6, 5));
     assert_eq!(done.bytes_written, log.segment_row()[1].size(), "of one segment alone");
@@ -54,11 +58,23 @@ fn a_segment_of_which_everything_stays_is_neither_read_again_nor_written() {
 }
 
 /// Nothing that has this in its name can be opened.
-fn failing(path_contains: &str) -> crate::fs::Rule {
-    crate::fs::Rule {
-        path_contains: path_contains.to_owned(),
-        ..crate::fs::Rule::next(crate::fs::Op::Open, 1, crate::fs::Fault::Io)
-    }
+fn failing(path_contains: &str) -> Rule {
+    let path_contains = path_contains.to_owned();
+    Rule { path_contains, ..Rule::next(Op::Open, 1, Fault::Io) }
+}
+
+/// Batches of this small segment can be read once, all of them at the same time.
+fn fails_when_read_again(segment: &Segment) -> Rule {
+    let path_contains = segment.path(".log").display().to_string();
+    Rule { path_contains, skip: 1, ..Rule::next(Op::Read, usize::MAX, Fault::Io) }
+}
+
+#[test]
+fn a_segment_that_changes_is_read_again() {
+    let disk = without_groups();
+    let log = singles(&disk, &["a", "b", "c", "d", "c", "e"]);
+    disk.faulty.add(fails_when_read_again(&log.segment_row()[1]));
+    assert!(matches!(clean_with(&log, 10_000, &limits()), Err(CleanError::Segment(_))));
 }
 
 #[test]
@@ -104,7 +120,9 @@ fn a_segment_of_which_nothing_stays_becomes_empty_but_for_what_a_producer_needs(
     let row = log.segment_row();
     let before: Vec<Record> = committed(&log).into_iter().filter(|record| record.0 > 1).collect();
 
+    disk.faulty.add(fails_when_read_again(&row[0]));
     let done = clean(&log, 10_000);
+    disk.faulty.heal();
     assert_eq!((done.records_read, done.records_kept), (7, 4));
     assert_eq!(same(&log, &row), [false, true, false, true, true]);
     assert_eq!(log.segment_row()[0].size(), 0);
@@ -113,6 +131,30 @@ fn a_segment_of_which_nothing_stays_becomes_empty_but_for_what_a_producer_needs(
     // A header is left of the producer's batch.
     let batches: Vec<_> = split_batches(read(&log, 5)).map(Result::unwrap).collect();
     assert_eq!((batches[0].header().producer_id, batches[0].header().records_count), (5, 0));
+}
+
+#[test]
+fn a_segment_of_nothing_but_overtaken_batches_of_a_producer_keeps_the_last_one_empty() {
+    let mut disk = without_groups();
+    let log = disk.create();
+    for sequence in 0..2 {
+        put(&log, BatchBuilder::new().producer(5, 0, sequence), &[("a", Some("value"))]);
+    }
+    log.roll().unwrap();
+    put(&log, BatchBuilder::new(), &[("a", Some("value"))]);
+    log.roll().unwrap();
+    put(&log, BatchBuilder::new(), &[("z", Some("value"))]);
+    log.flush().unwrap();
+
+    assert_eq!(clean(&log, 10_000).records_kept, 1);
+    let batches: Vec<_> = split_batches(read(&log, 0)).map(Result::unwrap).collect();
+    let left: Vec<_> = batches
+        .iter()
+        .map(|batch| (batch.header().base_offset, batch.header().records_count))
+        .collect();
+    assert_eq!(left, [(1, 0), (2, 1), (3, 1)]);
+    let log = disk.restart(log);
+    put(&log, BatchBuilder::new().producer(5, 0, 2), &[("b", Some("value"))]);
 }
 
 #[test]
