@@ -2,17 +2,18 @@
 //! `cargo run --release -p storage --example append_cost [DIR]`.
 #![allow(clippy::print_stdout, clippy::expect_used)]
 
+#[path = "support/log.rs"]
+mod support;
+
 use std::io::IoSlice;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Instant;
 
 use protocol_codec::records::{BatchBuilder, ValidatedBatch};
 use storage::fs::{Fs, OpenMode, RealFs, write_all_at};
-use storage::{
-    Log, LogConfig, LogContext, LogDir, RequiredAcks, SyncQueue, SyncThreads, TopicPartition,
-};
+use storage::{LogConfig, RequiredAcks, SyncThreads};
+use support::log;
 
 fn main() {
     let dir = std::env::args().nth(1).map_or_else(std::env::temp_dir, PathBuf::from);
@@ -24,19 +25,6 @@ fn main() {
     read_at_the_end(&dir);
     durable(&dir);
     RealFs.remove_dir_all(&dir).expect("the directory can be removed");
-}
-
-fn log(dir: &std::path::Path, name: &str) -> Arc<Log> {
-    let context = LogContext {
-        open_files: storage::OpenFiles::default(),
-        fs: Arc::new(RealFs),
-        dir: Arc::new(LogDir::new(dir)),
-        sync_queue: SyncQueue::new(),
-        producer_id_expiration_ms: 86_400_000,
-    };
-    let partition = TopicPartition::new(name, 0);
-    let path = dir.join(partition.dir_name());
-    Log::create(context, partition, protocol_codec::Uuid::ZERO, &path, LogConfig::default())
 }
 
 /// A batch of records of 100 bytes, of an idempotent producer.
@@ -57,7 +45,7 @@ fn plain(records: usize) -> ValidatedBatch {
 }
 
 fn append(dir: &std::path::Path, records: usize, count: usize) {
-    let log = log(dir, &format!("append-{records}"));
+    let log = log(dir, &format!("append-{records}"), LogConfig::default());
     let batch = plain(records);
     let start = Instant::now();
     for _ in 0..count {
@@ -92,7 +80,7 @@ fn bare_writes(dir: &std::path::Path, batch: &ValidatedBatch, count: usize) -> f
 /// A reader who follows the writer batch by batch, and one who reads far behind it.
 fn read_at_the_end(dir: &std::path::Path) {
     const COUNT: i64 = 200_000;
-    let log = log(dir, "read");
+    let log = log(dir, "read", LogConfig::default());
     let batch = plain(1);
     let mut spent = 0;
     for offset in 0..COUNT {
@@ -115,7 +103,7 @@ fn read_at_the_end(dir: &std::path::Path) {
 fn durable(dir: &std::path::Path) {
     const ROUNDS: usize = 200;
     const IN_FLIGHT: usize = 50;
-    let log = log(dir, "durable");
+    let log = log(dir, "durable", LogConfig::default());
     let context_queue = log.sync_queue().clone();
     let threads = SyncThreads::start(&context_queue, 2).expect("threads can be started");
     let (sender, receiver) = mpsc::channel();

@@ -2,16 +2,19 @@
 //! appends notice of it: `cargo run --release -p storage --example retention_cost [DIR]`.
 #![allow(clippy::print_stdout, clippy::expect_used)]
 
+#[path = "support/log.rs"]
+mod support;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use protocol_codec::Uuid;
 use protocol_codec::records::{BatchBuilder, ValidatedBatch};
 use storage::fs::{Fs, RealFs};
-use storage::{Log, LogConfig, LogContext, LogDir, RequiredAcks, SyncQueue, TopicPartition};
+use storage::{Log, LogConfig, RequiredAcks};
+use support::log;
 
 /// Segments that are deleted one after another.
 const SEGMENTS: usize = 200;
@@ -35,18 +38,8 @@ fn main() {
     RealFs.remove_dir_all(&dir).expect("the directory can be removed");
 }
 
-fn log(dir: &Path, name: &str) -> Arc<Log> {
-    let context = LogContext {
-        open_files: storage::OpenFiles::default(),
-        fs: Arc::new(RealFs),
-        dir: Arc::new(LogDir::new(dir)),
-        sync_queue: SyncQueue::new(),
-        producer_id_expiration_ms: 86_400_000,
-    };
-    let partition = TopicPartition::new(name, 0);
-    let path = dir.join(partition.dir_name());
-    let config = LogConfig { retention_ms: 1_000, ..LogConfig::default() };
-    Log::create(context, partition, Uuid::ONE, &path, config)
+fn config() -> LogConfig {
+    LogConfig { retention_ms: 1_000, ..LogConfig::default() }
 }
 
 fn append(log: &Arc<Log>, producer: Option<i64>, sequence: usize, timestamp: i64) {
@@ -61,7 +54,7 @@ fn append(log: &Arc<Log>, producer: Option<i64>, sequence: usize, timestamp: i64
 
 /// The time for one segment, where there is always another behind it.
 fn one_by_one(dir: &Path, name: &str, producer: Option<i64>) -> Duration {
-    let log = log(dir, name);
+    let log = log(dir, name, config());
     append(&log, producer, 0, OLD_MS);
     let mut spent = Duration::ZERO;
     for sequence in 1..=SEGMENTS {
@@ -79,7 +72,7 @@ fn one_by_one(dir: &Path, name: &str, producer: Option<i64>) -> Duration {
 /// The slowest of appends that go on while a thread deletes all segments again and again. Records
 /// are old at once, so that the active one goes too.
 fn slowest_append(dir: &Path, name: &str, delete: bool) -> Duration {
-    let log = log(dir, name);
+    let log = log(dir, name, config());
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let appends = scope.spawn(|| {

@@ -192,9 +192,7 @@ impl DumpArgs {
             FileKind::Journal => journal::dump(&RealFs, dump),
         }
     }
-}
 
-impl DumpArgs {
     /// What shows records, if they are wanted.
     fn decoder(&self, by_name: impl FnOnce() -> Decoder) -> Option<Decoder> {
         self.records.then(|| self.decoder.unwrap_or_else(by_name))
