@@ -1,8 +1,11 @@
 //! Frames by hand: requests are bytes, answers are read field by field.
 
-use std::io::{BufReader, Read, Write};
+use std::io::{BufReader, BufWriter, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
+
+/// Larger frames are sent by themselves.
+const SENT_TOGETHER_BYTES: usize = 16 * 1024;
 
 /// How long a broker may stay silent before a benchmark gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -58,10 +61,13 @@ impl Out {
     }
 }
 
-/// A connection whose answers are read into one recycled buffer.
+/// A connection whose answers are read into one recycled buffer. As clients do that keep several
+/// requests in flight, it sends together what it has to send after all answers that are there: or
+/// the load would be one of the client's system calls.
 #[derive(Debug)]
 pub struct Connection {
     reader: BufReader<TcpStream>,
+    writer: BufWriter<TcpStream>,
     payload: Vec<u8>,
 }
 
@@ -73,16 +79,22 @@ impl Connection {
         let stream = TcpStream::connect(bootstrap).expect("the broker listens");
         stream.set_nodelay(true).expect("a TCP option");
         stream.set_read_timeout(Some(PATIENCE)).expect("a positive time");
-        Self { reader: BufReader::with_capacity(256 * 1024, stream), payload: Vec::new() }
+        let sender = stream.try_clone().expect("a second descriptor");
+        let reader = BufReader::with_capacity(256 * 1024, stream);
+        let writer = BufWriter::with_capacity(SENT_TOGETHER_BYTES, sender);
+        Self { reader, writer, payload: Vec::new() }
     }
 
-    /// Sends a finished frame.
+    /// Sends a finished frame, at the latest when an answer is waited for.
     pub fn send(&mut self, frame: &[u8]) {
-        self.reader.get_mut().write_all(frame).expect("the broker reads");
+        self.writer.write_all(frame).expect("the broker reads");
     }
 
     /// Reads one answer: what follows the correlation id.
     pub fn receive(&mut self) -> In<'_> {
+        if self.reader.buffer().is_empty() {
+            self.writer.flush().expect("the broker reads");
+        }
         let mut length = [0; 4];
         self.reader.read_exact(&mut length).expect("the broker answers");
         let length = usize::try_from(i32::from_be_bytes(length)).expect("a length");
