@@ -6,7 +6,9 @@
 //!
 //! Bytes are passed over where the segment, or the partition's directory, is not there any more
 //! (their names were durable before, so they were deleted since), where the directory belongs to
-//! another topic id, and where a later frame says that they are to be forgotten.
+//! another topic id, and where a later frame says that they are to be forgotten. After a `kill -9`
+//! that deletion may be in the page cache only: it is synced before the bytes count no more, or the
+//! next power cut would bring back a file that lacks them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, IoSlice};
@@ -124,6 +126,8 @@ pub(super) fn replay(
     let replay = Replay::open(fs, dir, path)?;
     let frames = replay.find(header.generation)?;
     let (segments, ends) = replay.lacking(&frames, header.bytes_from)?;
+    // Folders that are gone, or another topic's by now.
+    fs.sync_dir(dir).map_err(|error| replay.io_error(error))?;
     let bytes_written = replay.write_back(&segments)?;
     let placed = |found: &Found| Placed {
         sequence: found.head.sequence,
@@ -339,7 +343,9 @@ impl<'a> Replay<'a> {
     fn write_segment(&self, path: &Path, pieces: &[Piece], sync: bool) -> io::Result<u64> {
         let file = match self.fs.open(path, OpenMode::ReadWrite) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return self.stay_gone(path, sync).map(|()| 0);
+            }
             Err(error) => return Err(error),
         };
         let (mut wanted, mut there) = (Vec::new(), Vec::new());
@@ -358,6 +364,11 @@ impl<'a> Replay<'a> {
             file.sync_data()?;
         }
         Ok(written)
+    }
+
+    /// A deleted segment must not come back without these bytes, which count no more after this.
+    fn stay_gone(&self, path: &Path, sync: bool) -> io::Result<()> {
+        path.parent().filter(|_| sync).map_or(Ok(()), |dir| self.fs.sync_dir(dir))
     }
 }
 

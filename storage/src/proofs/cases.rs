@@ -1,5 +1,6 @@
 //! Histories that failed once, as small as they became: each stays, whatever the random ones are.
 
+use super::power_cuts::{self, Outage, survive};
 use super::steps::{Kind, Step};
 use super::world::World;
 use crate::fs::PowerCut;
@@ -56,5 +57,26 @@ fn a_producers_sequence_outlives_its_deleted_records() {
         ];
         after.iter().for_each(|step| world.run(step));
         world.must_go_on();
+    }
+}
+
+/// What a start has no file for it need not write back, but the file may come back when the power
+/// goes once more: a deleted folder, or a segment that retention has deleted.
+#[test]
+fn what_was_deleted_before_a_kill_comes_back_whole_or_not_at_all() {
+    let durable = || [append(Kind::Plain, 1, true), Step::Sync];
+    let one_segment: Vec<_> = durable().into_iter().chain(durable()).collect();
+    let two_segments: Vec<_> =
+        one_segment.iter().cloned().chain([Step::Roll(2)]).chain(one_segment.clone()).collect();
+    let rolled = one_segment.iter().cloned().chain([Step::Roll(2)]).collect();
+    for before in [one_segment, two_segments, rolled] {
+        for deletion in [Step::Delete(2), Step::Retention(2, 0), Step::DeleteRecords(2, 100)] {
+            let steps: Vec<_> = before.iter().cloned().chain([deletion, Step::Kill]).collect();
+            for (at, kind) in (0..60).flat_map(|at| PowerCut::ALL.map(|kind| (at, kind))) {
+                let steps = steps.clone();
+                let outage = Outage { steps, at, is_done: true, kind, seed: at, again_at: None };
+                survive(&mut power_cuts::world(&outage, &[]), &outage);
+            }
+        }
     }
 }
