@@ -6,7 +6,7 @@ use std::sync::Arc;
 use protocol_codec::Uuid;
 use thiserror::Error;
 
-use super::{Entry, LogManager, Logs};
+use super::{Entry, FailedLog, LogManager, Logs};
 use crate::log::Log;
 use crate::partition_metadata;
 use crate::{LogConfig, TopicPartition};
@@ -41,6 +41,22 @@ pub enum CreateLogError {
     Closed,
 }
 
+impl FailedLog {
+    /// Whatever is wrong with the log of another topic, it is not this one's.
+    fn why_not(&self, partition: &TopicPartition, topic_id: Uuid) -> CreateLogError {
+        let partition = partition.clone();
+        match self.topic_id {
+            Some(found) if found != topic_id => {
+                CreateLogError::InconsistentTopicId { partition, found, expected: topic_id }
+            }
+            _ => {
+                let Self { path, reason, .. } = self.clone();
+                CreateLogError::Failed { partition, path, reason }
+            }
+        }
+    }
+}
+
 impl LogManager {
     /// The log of `partition` of the topic `topic_id`: the one that is there, or a new one. A new
     /// log is in memory only; its files come with its first append, and are durable with its
@@ -61,11 +77,7 @@ impl LogManager {
             return self.existing(entry, partition, topic_id, config);
         }
         if let Some(failed) = logs.failed.get(partition) {
-            return Err(CreateLogError::Failed {
-                partition: partition.clone(),
-                path: failed.path.clone(),
-                reason: failed.reason.clone(),
-            });
+            return Err(failed.why_not(partition, topic_id));
         }
         let dir = self.choose_dir(&logs, partition, placement)?;
         let (dir, place) = (self.dirs.get(dir).ok_or(CreateLogError::AllOffline)?, dir);

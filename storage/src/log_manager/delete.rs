@@ -74,11 +74,15 @@ impl LogManager {
     /// been deleted while this node was down, or the metadata may be the wrong one.
     pub fn strays(&self, is_known: impl Fn(&TopicPartition, Option<Uuid>) -> bool) -> Vec<Stray> {
         let logs = self.logs.read();
-        let unknown = logs.by_partition.iter().filter(|(p, entry)| !is_known(p, entry.topic_id));
-        let strays = unknown.map(|(partition, entry)| Stray {
+        let opened = logs.by_partition.iter();
+        let opened = opened.map(|(name, entry)| (name, entry.topic_id, entry.log.path()));
+        let failed = logs.failed.iter();
+        let failed = failed.map(|(name, failed)| (name, failed.topic_id, &*failed.path));
+        let unknown = opened.chain(failed).filter(|(name, id, _)| !is_known(name, *id));
+        let strays = unknown.map(|(partition, topic_id, path)| Stray {
             partition: partition.clone(),
-            topic_id: entry.topic_id,
-            path: entry.log.path().to_owned(),
+            topic_id,
+            path: path.to_owned(),
         });
         strays.collect()
     }

@@ -94,7 +94,7 @@ impl LogManager {
             log_dir.unwrap_or_default()
         );
         logs.lost.remove(partition);
-        let failed = FailedLog { path: path.clone(), reason: reason.clone() };
+        let failed = FailedLog { path: path.clone(), reason: reason.clone(), topic_id: None };
         logs.failed.insert(partition.clone(), failed);
         Err(CreateLogError::Failed { partition: partition.clone(), path, reason })
     }

@@ -53,6 +53,8 @@ pub enum OpenError {
 pub struct FailedLog {
     pub path: PathBuf,
     pub reason: String,
+    /// Whose it is, if that could be read.
+    pub topic_id: Option<Uuid>,
 }
 
 /// Told after each log that was opened, from several threads.
@@ -371,10 +373,10 @@ impl DirWork<'_> {
         config: &LogConfig,
         now_ms: i64,
     ) -> Result<Option<Entry>, FailedLog> {
-        let failed = |reason: String| FailedLog { path: path.to_owned(), reason };
+        let failed = |topic_id, reason| FailedLog { path: path.to_owned(), reason, topic_id };
         let owner = self.read_owner(path).map_err(|error| {
             self.fail(&error);
-            failed(error)
+            failed(None, error)
         })?;
         let recovery_point = self.recovery_points.get(partition).copied().unwrap_or(0);
         let topic_id = match owner {
@@ -382,7 +384,7 @@ impl DirWork<'_> {
             // With a recovery point the file was synced once, and is lost for another reason.
             Owner::Nobody if !self.is_clean && recovery_point == 0 => {
                 let set_aside = self.dir.set_aside_unowned(partition, path, now_ms);
-                return set_aside.map(|()| None).map_err(|error| failed(error.to_string()));
+                return set_aside.map(|()| None).map_err(|error| failed(None, error.to_string()));
             }
             Owner::Nobody | Owner::Illegible => None,
         };
@@ -415,7 +417,7 @@ impl DirWork<'_> {
                 if is_io(&error) {
                     self.fail(&error.to_string());
                 }
-                Err(failed(error.to_string()))
+                Err(failed(topic_id, error.to_string()))
             }
         }
     }
@@ -486,13 +488,14 @@ fn collect(opened: Vec<(TopicPartition, Result<Entry, FailedLog>)>, dirs: &[Mana
             (None, Ok(entry)) => FailedLog {
                 path: entry.log.path().to_owned(),
                 reason: "its log directory is offline".to_owned(),
+                topic_id: entry.topic_id,
             },
             (None, Err(failed)) => failed,
             (Some(other), result) => {
                 let path = result.map_or_else(|failed| failed.path, |e| e.log.path().to_owned());
                 let reason = format!("it is also in {}", other.display());
                 logs.remove(&partition);
-                FailedLog { path, reason }
+                FailedLog { path, reason, topic_id: None }
             }
         };
         tracing::error!(

@@ -98,6 +98,36 @@ fn a_topic_that_is_made_again_begins_at_zero_also_after_a_power_cut() {
 }
 
 #[test]
+fn a_damaged_log_of_another_topic_is_not_in_the_way() {
+    let machine = Machine::new(&["/a"]);
+    let (manager, _) = machine.start();
+    let log = with_id(&manager, 1).unwrap();
+    append_durably(&log, 3);
+    append_durably(&log, 3);
+    manager.checkpoint_recovery_points();
+    machine.crash(manager);
+    let file = Path::new("/a/orders-0/00000000000000000000.log");
+    machine.mem.open(file, OpenMode::ReadWrite).unwrap().set_len(10).unwrap();
+
+    let (manager, report) = machine.start();
+    assert_eq!(report.failed[0].1.topic_id, Some(topic_id(1)));
+    let strays = manager.strays(|_, id| id == Some(topic_id(2)));
+    assert_eq!((strays.len(), strays[0].topic_id), (1, Some(topic_id(1))));
+    assert!(matches!(with_id(&manager, 1), Err(CreateLogError::Failed { .. })));
+    assert!(matches!(
+        with_id(&manager, 2),
+        Err(CreateLogError::InconsistentTopicId { found, .. }) if found == topic_id(1)
+    ));
+    let aside = manager.set_aside(&partition(0)).unwrap().unwrap();
+    assert!(machine.mem.exists(&aside.join("00000000000000000000.log")).unwrap());
+    append_durably(&with_id(&manager, 2).unwrap(), 1);
+    machine.crash(manager);
+    let (manager, report) = machine.start();
+    assert_eq!((report.logs, report.failed.len()), (1, 0));
+    assert_eq!(manager.topic_id(&partition(0)), Some(topic_id(2)));
+}
+
+#[test]
 fn a_log_of_another_topic_is_told_apart_and_set_aside() {
     let machine = Machine::new(&["/a"]);
     let (manager, _) = machine.start();
