@@ -33,6 +33,7 @@
 //! | `sealed.rs` | segments that do not change any more, for their sums |
 //! | `checkpoint.rs` | bring the recovery point of a running log up to its end |
 //! | `close.rs` | clean stop |
+//! | `writer.rs` | what the writers' lock protects |
 
 pub mod append;
 mod checkpoint;
@@ -56,28 +57,28 @@ pub mod sync_queue;
 pub mod timestamps;
 pub mod transactions;
 pub mod truncate;
+mod writer;
 
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
-use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use arc_swap::ArcSwap;
-use parking_lot::{Mutex, MutexGuard, RwLock};
+use parking_lot::{Mutex, RwLock};
 use protocol_codec::Uuid;
 
 use crate::fs::Fs;
 use crate::journal::{Journal, PartitionKey};
-use crate::leader_epoch_cache::{EpochEndOffset, EpochEntry, LeaderEpochCache};
+use crate::leader_epoch_cache::{EpochEndOffset, EpochEntry};
 use crate::log_config::LogConfig;
 use crate::log_dir::LogDir;
 use crate::open_files::OpenFiles;
-use crate::producer_state::{ProducerStateEntry, ProducerStateManager};
+use crate::producer_state::ProducerStateEntry;
 use crate::segment::kept::SegmentDir;
 use crate::segment::{Segment, SegmentError};
 use crate::topic_partition::TopicPartition;
@@ -86,6 +87,9 @@ use durable::Waiters;
 use end_mark::{End, EndMark};
 use retention::DeletedFiles;
 use sync_queue::{QueueState, SyncQueue};
+use writer::Writer;
+
+pub use writer::Unwritable;
 
 /// What the logs of one log directory share.
 #[derive(Debug, Clone)]
@@ -134,90 +138,6 @@ pub struct Log {
     deleted_files: Mutex<Vec<DeletedFiles>>,
     checkpointed: Mutex<Checkpointed>,
     on_visible: RwLock<Option<OnVisible>>,
-}
-
-/// What the lock protects.
-#[derive(Debug)]
-struct Writer {
-    active: Arc<Segment>,
-    next_offset: i64,
-    producers: ProducerStateManager,
-    epochs: LeaderEpochCache,
-    /// Bytes of the active segment that are durable, in its file or in the journal. What comes
-    /// before the active segment is, or is in `unsynced`.
-    durable_bytes: u64,
-    /// The journal may rely on the partition's directory and its `partition.metadata`: they are
-    /// synced, or will be with the next sync.
-    identity_synced: bool,
-    /// How often the log's end was cut.
-    cuts: u64,
-    /// Rolled segments whose bytes are not synced yet, oldest first.
-    unsynced: Vec<Arc<Segment>>,
-    /// Rolled segments that are synced, but whose indexes are not on the disk yet.
-    unsealed: Vec<Arc<Segment>>,
-    /// The partition's directory holds names that are not synced.
-    names_unsynced: bool,
-    /// The name of the partition's directory itself is not synced.
-    dir_unsynced: bool,
-    /// The partition's directory is there, and says whose it is.
-    has_dir: bool,
-    /// `epochs` differs from its file, in what it says of records.
-    epochs_unwritten: bool,
-    /// The latest of `epochs` may have no record yet: it is not in the file.
-    epoch_begun: bool,
-    /// First `acks=all` batch that no sync under way will cover.
-    first_undurable: Option<i64>,
-    /// First `acks=all` batch that the sync under way will cover.
-    first_syncing: Option<i64>,
-    /// Records since the last sync, for `flush.messages`.
-    unflushed_records: u64,
-    /// When the first of them came, for `flush.ms`.
-    unflushed_since_ms: Option<i64>,
-    is_in_flush_timer: bool,
-    /// The log is being cut: `producers` are still those of the longer one.
-    producers_stale: bool,
-    closed: bool,
-}
-
-/// Why a log refuses what needs its writer.
-#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
-pub enum Unwritable {
-    /// A write or a sync failed in the log directory.
-    #[error("log directory {dir} is offline: {reason}")]
-    DirOffline { dir: String, reason: String },
-    /// The log itself failed.
-    #[error("log {log} has failed: {reason}")]
-    LogFailed { log: TopicPartition, reason: String },
-    /// The log was closed or deleted.
-    #[error("log {0} is closed")]
-    Closed(TopicPartition),
-}
-
-/// The writer's lock. A panic while it is held fails the log: its state may be half changed.
-struct WriterGuard<'a> {
-    log: &'a Log,
-    writer: MutexGuard<'a, Writer>,
-}
-
-impl std::ops::Deref for WriterGuard<'_> {
-    type Target = Writer;
-    fn deref(&self) -> &Writer {
-        &self.writer
-    }
-}
-
-impl std::ops::DerefMut for WriterGuard<'_> {
-    fn deref_mut(&mut self) -> &mut Writer {
-        &mut self.writer
-    }
-}
-
-impl Drop for WriterGuard<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.log.fail("a panic while it was written to");
-        }
-    }
 }
 
 impl Log {
@@ -449,33 +369,6 @@ impl Log {
         self.lock_writer().producers.remove_expired(now_ms, expiration_ms);
     }
 
-    fn lock_writer(&self) -> WriterGuard<'_> {
-        WriterGuard { log: self, writer: self.writer.lock() }
-    }
-
-    /// The lock, if the log may be written.
-    fn lock_to_write(&self) -> Result<WriterGuard<'_>, Unwritable> {
-        self.check_writable()?;
-        let writer = self.lock_writer();
-        if writer.closed {
-            return Err(Unwritable::Closed(self.topic_partition.clone()));
-        }
-        Ok(writer)
-    }
-
-    fn check_writable(&self) -> Result<(), Unwritable> {
-        if let Some(reason) = self.failed.get() {
-            let (log, reason) = (self.topic_partition.clone(), reason.clone());
-            return Err(Unwritable::LogFailed { log, reason });
-        }
-        let dir = &self.context.dir;
-        if dir.is_offline() {
-            let reason = dir.offline_reason().unwrap_or_default();
-            return Err(Unwritable::DirOffline { dir: dir.path().display().to_string(), reason });
-        }
-        Ok(())
-    }
-
     /// Takes no more appends; reads go on.
     fn fail(&self, reason: &str) {
         if self.failed.set(reason.to_owned()).is_ok() {
@@ -489,83 +382,6 @@ impl Log {
             tracing::error!(log = %self.topic_partition, %error, "Log is damaged");
         }
         error
-    }
-
-    /// Publishes the end after an append, with the batch that was appended last.
-    fn publish_end(&self, writer: &mut Writer, last_batch: Option<(i64, u64)>) {
-        let active = &writer.active;
-        let mut end = End::of_segment(writer.next_offset, active.base_offset(), active.size());
-        if let Some((offset, position)) = last_batch {
-            end.last_batch_offset = offset;
-            end.last_batch_position = position;
-        }
-        assert!(end.last_batch_position <= end.position && end.last_batch_offset <= end.offset);
-        self.end.publish(end);
-        self.publish_visible(writer);
-    }
-
-    /// Publishes what readers may see, and where the undecided begins: first, so that nobody who
-    /// sees a transaction's records takes them for decided.
-    fn publish_visible(&self, writer: &mut Writer) {
-        let visible = writer.visible_end();
-        assert!(visible <= writer.next_offset, "nothing beyond the end is visible");
-        writer.producers.on_high_watermark(visible);
-        self.first_unstable.store(writer.first_unstable(), Ordering::Release);
-        self.visible_end.store(visible, Ordering::Release);
-    }
-}
-
-impl Writer {
-    fn new(active: Arc<Segment>, next_offset: i64) -> Self {
-        Self {
-            durable_bytes: active.size(),
-            identity_synced: false,
-            cuts: 0,
-            active,
-            next_offset,
-            producers: ProducerStateManager::new(),
-            epochs: LeaderEpochCache::new(),
-            unsynced: Vec::new(),
-            unsealed: Vec::new(),
-            names_unsynced: false,
-            dir_unsynced: false,
-            has_dir: true,
-            epochs_unwritten: false,
-            epoch_begun: false,
-            first_undurable: None,
-            first_syncing: None,
-            unflushed_records: 0,
-            unflushed_since_ms: None,
-            is_in_flush_timer: false,
-            producers_stale: false,
-            closed: false,
-        }
-    }
-
-    /// See [`Log::visible_end`].
-    fn visible_end(&self) -> i64 {
-        self.first_syncing.or(self.first_undurable).unwrap_or(self.next_offset)
-    }
-
-    fn first_unstable(&self) -> i64 {
-        if self.producers_stale {
-            return 0;
-        }
-        self.producers.first_unstable_offset().unwrap_or(i64::MAX)
-    }
-
-    /// A record of `epoch` has been appended at `offset`.
-    fn note_epoch(&mut self, epoch: i32, offset: i64) {
-        let is_first = mem::take(&mut self.epoch_begun);
-        self.epochs_unwritten |= self.epochs.assign(epoch, offset) || is_first;
-    }
-
-    /// What the file of the epochs is to say: those that have records. One that begins at the end,
-    /// also because all of its records were deleted, comes with its next record.
-    fn encode_epochs(&mut self) -> Vec<u8> {
-        let end = self.next_offset;
-        self.epoch_begun |= self.epochs.latest().is_some_and(|latest| latest.start_offset >= end);
-        self.epochs.encode_before(end)
     }
 }
 

@@ -15,7 +15,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `open.rs` | open and recover what lies on the disks |
+//! | `open.rs`, `open_dir.rs` | open and recover what lies on the disks |
 //! | `create.rs` | find or make the log of a partition |
 //! | `lost.rs` | folders that are missing |
 //! | `delete.rs` | delete and set aside |
@@ -34,6 +34,7 @@ mod describe;
 pub(crate) mod folders;
 pub(crate) mod lost;
 mod open;
+mod open_dir;
 mod parallel;
 mod shutdown;
 #[cfg(test)]

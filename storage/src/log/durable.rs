@@ -24,7 +24,8 @@ use std::sync::atomic::Ordering;
 
 use thiserror::Error;
 
-use super::{Log, OnVisible, Unwritable, Writer, WriterGuard};
+use super::writer::{Writer, WriterGuard};
+use super::{Log, OnVisible, Unwritable};
 use crate::fs::replace_file;
 use crate::leader_epoch_cache::LEADER_EPOCH_CHECKPOINT;
 use crate::log_dir::is_out_of_descriptors;

@@ -20,7 +20,8 @@ use std::sync::atomic::Ordering;
 use thiserror::Error;
 
 use super::read::with_next_base;
-use super::{Log, Unwritable, WriterGuard, producers};
+use super::writer::WriterGuard;
+use super::{Log, Unwritable, producers};
 use crate::cleaner::choose::{LogFacts, SegmentFacts};
 use crate::cleaner::filter::LastRecord;
 use crate::delay::Delay;

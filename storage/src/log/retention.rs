@@ -15,7 +15,8 @@ use std::sync::atomic::Ordering;
 use thiserror::Error;
 
 use super::read::with_next_base;
-use super::{Log, Unwritable, WriterGuard, producers};
+use super::writer::WriterGuard;
+use super::{Log, Unwritable, producers};
 use crate::delay::Delay;
 use crate::log_config::LogConfig;
 use crate::log_dir::is_out_of_space;

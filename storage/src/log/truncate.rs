@@ -8,7 +8,8 @@ use thiserror::Error;
 
 use super::durable::NotDurable;
 use super::read::with_next_base;
-use super::{Log, Unwritable, Writer, WriterGuard, producers};
+use super::writer::{Writer, WriterGuard};
+use super::{Log, Unwritable, producers};
 use crate::fs::replace_file;
 use crate::leader_epoch_cache::LEADER_EPOCH_CHECKPOINT;
 use crate::partition_metadata;
