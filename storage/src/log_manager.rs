@@ -15,7 +15,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `open.rs`, `open_dir.rs` | open and recover what lies on the disks |
+//! | `open.rs`, `open_dir.rs`, `report.rs` | open and recover what lies on the disks; what is told of it |
 //! | `create.rs` | find or make the log of a partition |
 //! | `lost.rs` | folders that are missing |
 //! | `delete.rs` | delete and set aside |
@@ -36,6 +36,7 @@ pub(crate) mod lost;
 mod open;
 mod open_dir;
 mod parallel;
+mod report;
 mod shutdown;
 #[cfg(test)]
 mod tests;
@@ -66,7 +67,8 @@ use tick::{TickSchedule, Ticker};
 pub use create::{CreateLogError, Placement};
 pub use delete::{DeleteLogError, Stray};
 pub use describe::{LogDescription, LogDirDescription};
-pub use open::{FailedLog, OpenError, RecoveryProgress, RecoveryReport};
+pub use open::OpenError;
+pub use report::{FailedLog, RecoveryProgress, RecoveryReport};
 pub use tick::TickReport;
 
 /// From how many logs on a directory is synced as a whole, and not each of them. A sync of one

@@ -13,8 +13,8 @@ use protocol_codec::Uuid;
 use super::delete::PendingRemoval;
 use super::folders::{Folder, classify};
 use super::lost::{Claim, Lost, missing_folders};
-use super::open::{FailedLog, RecoveryProgress, RecoveryReport};
 use super::parallel::for_each;
+use super::report::{FailedLog, RecoveryProgress, RecoveryReport};
 use super::{Entry, LogManagerConfig, ManagedDir};
 use crate::checkpoint::offsets::{
     self, CLEANER_CHECKPOINT, LOG_START_CHECKPOINT, RECOVERY_POINT_CHECKPOINT,
