@@ -168,6 +168,8 @@ impl Log {
     ) -> Result<Replaced, ReplaceError> {
         // Nothing else changes names in the partition's directory, and nothing is sealed.
         let _no_sync = self.sync_lock.lock();
+        // That of a deleted partition may be another topic's by now.
+        drop(self.lock_to_write()?);
         // Their sums go before the files do, and come again for the new one.
         let is_old = |base| old.iter().any(|segment| segment.base_offset() == base);
         let sums = self.context.dir.sealed().forget(self.fs(), &self.path, is_old);

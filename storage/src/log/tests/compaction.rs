@@ -14,6 +14,7 @@ use crate::cleaner::clean::{CleanError, CleanedStats, Cleaning, Limits};
 use crate::fs::{DirEntry, DiskSpace, File, Metadata, OpenMode};
 use crate::log::transactions::EndTransaction;
 use crate::producer_state::ProducerStateEntry;
+use crate::sealed_sums::{FileSum, SealedSums};
 
 const RETENTION_MS: i64 = 500;
 
@@ -542,4 +543,33 @@ fn gaps_that_compaction_has_left_are_none_when_the_recovery_point_is_forgotten()
         Log::open(disk.context(), &OpenLog { clean_point: None, ..open }).unwrap();
     assert_eq!(batches(&log, 0), [0]);
     assert!(recovery.bytes_cut > 0);
+}
+
+#[test]
+fn the_cleaning_of_a_deleted_log_takes_no_sums_of_the_next_one_at_its_path() {
+    let disk = disk();
+    let log = disk.create();
+    fill(&log);
+    let sum = FileSum { bytes: 1, crc: 2 };
+    let file = "00000000000000000000.log";
+    let make_again = |_| {
+        log.mark_deleted();
+        disk.mem.rename(Disk::path(), Path::new("/logs/gone-delete")).unwrap();
+        disk.mem.create_dir_all(Disk::path()).unwrap();
+        let mut sums = SealedSums::default();
+        sums.set(file.to_owned(), sum);
+        sums.write(&disk.mem, Disk::path()).unwrap();
+        true
+    };
+    let range = cleanable(&log.facts(10_000).unwrap(), 10_000);
+    let cleaning = Cleaning {
+        log: &log,
+        range,
+        limits: &limits(),
+        now_ms: 10_000,
+        pace: &|_| true,
+        before_replacing: &make_again,
+    };
+    assert!(matches!(cleaning.run(), Err(CleanError::Aborted)));
+    assert_eq!(SealedSums::read(&disk.mem, Disk::path()).unwrap().get(file), Some(sum));
 }
