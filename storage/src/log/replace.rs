@@ -77,6 +77,18 @@ impl Log {
         self.clean_point.store(offset, Ordering::Release);
     }
 
+    /// Makes durable which files the log has: what was deleted does not come back. False if that
+    /// could not be done, or the log takes nothing any more.
+    pub(crate) fn keep_names(&self) -> bool {
+        // Nor is the partition deleted meanwhile.
+        let _no_sync = self.sync_lock.lock();
+        if self.lock_to_write().is_err() {
+            return false;
+        }
+        let synced = self.sync_names(&self.path);
+        synced.map_err(|(error, what)| self.judge_failed_sync(&error, &what)).is_ok()
+    }
+
     /// The end of the log moves back to `offset`: what comes there next was never cleaned.
     pub(super) fn cut_clean_point(&self, offset: i64) {
         self.clean_point.fetch_min(offset, Ordering::AcqRel);

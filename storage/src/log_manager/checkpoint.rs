@@ -124,14 +124,16 @@ impl LogManager {
         })
     }
 
-    /// Writes up to where the logs in `dir` have been cleaned, if it is known: see `cleaning.rs`.
+    /// Writes up to where the logs in `dir` have been cleaned, if it is known, after their starts: see
+    /// `cleaning.rs`.
     pub(super) fn write_clean_points(&self, place: usize, dir: &ManagedDir) -> bool {
         if !dir.knows_checkpoint(CLEANER_CHECKPOINT) {
             return true;
         }
-        dir.write_checkpoint(CLEANER_CHECKPOINT, |known| {
-            self.logs.read().clean_points(place, known)
-        })
+        self.write_log_starts(place, dir)
+            && dir.write_checkpoint(CLEANER_CHECKPOINT, |known| {
+                self.logs.read().clean_points(place, known)
+            })
     }
 
     /// Writes the high watermarks, which the broker's replication knows; partitions without a log

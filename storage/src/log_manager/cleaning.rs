@@ -118,7 +118,13 @@ impl LogManager {
     }
 
     /// Notes up to where a log is clean, on the disk too. A failed write is judged like any other.
+    ///
+    /// No cleaner has looked at what lies before the log's start. It must not come back, and pass for
+    /// clean: so what was deleted stays deleted before this is said.
     fn note_clean(&self, log: &Log, offset: i64) {
+        if !log.keep_names() {
+            return;
+        }
         log.set_clean_point(offset);
         if let Some((place, dir)) = self.dir_of(log) {
             self.write_clean_points(place, dir);
@@ -183,11 +189,19 @@ impl LogManager {
     }
 
     fn choose(&self, now_ms: i64) -> Option<Chosen> {
+        let (chosen, reset) = self.choose_among(now_ms);
+        for (log, first_dirty_offset) in reset {
+            self.note_clean(&log, first_dirty_offset);
+        }
+        chosen
+    }
+
+    /// The log that is next, and those that are dirty from another offset on than was noted.
+    fn choose_among(&self, now_ms: i64) -> (Option<Chosen>, Vec<(Arc<Log>, i64)>) {
         let mut state = self.cleaners.state.lock();
         state.last_run_ms = Some(now_ms);
         state.forget_old(now_ms);
-        let mut logs = Vec::new();
-        let mut ranges = Vec::new();
+        let (mut logs, mut ranges, mut reset) = (Vec::new(), Vec::new(), Vec::new());
         for log in self.wanted_logs() {
             let config = log.config();
             // The active segment alone is never cleaned.
@@ -201,7 +215,10 @@ impl LogManager {
             match log.facts(now_ms) {
                 Ok(facts) => {
                     let range = cleanable(&facts, now_ms);
-                    note_invalid_checkpoint(&log, &range);
+                    if range.invalid_checkpoint.is_some() {
+                        report_invalid_checkpoint(&log, &range);
+                        reset.push((Arc::clone(&log), range.first_dirty_offset));
+                    }
                     ranges.push((range, config.min_cleanable_dirty_ratio));
                     logs.push(log);
                 }
@@ -210,12 +227,13 @@ impl LogManager {
         }
         let ratios = ranges.iter().map(|(range, _)| range.ratio());
         state.dirtiest_ratio = ratios.fold(0.0, f64::max);
-        let at = dirtiest(&ranges)?;
-        let log = logs.get(at).map(Arc::clone)?;
-        let (range, _) = *ranges.get(at)?;
-        state.in_progress.insert(log.topic_partition().clone());
-        let delay_ms = ranges.iter().map(|(range, _)| range.delay_ms).max().unwrap_or(0);
-        Some(Chosen { log, range, delay_ms })
+        let chosen = dirtiest(&ranges).and_then(|at| {
+            let (log, (range, _)) = (logs.get(at).map(Arc::clone)?, *ranges.get(at)?);
+            state.in_progress.insert(log.topic_partition().clone());
+            let delay_ms = ranges.iter().map(|(range, _)| range.delay_ms).max().unwrap_or(0);
+            Some(Chosen { log, range, delay_ms })
+        });
+        (chosen, reset)
     }
 
     fn clean(
@@ -332,7 +350,7 @@ fn is_all_durable(log: &Arc<Log>) -> bool {
     log.durable_end() == log.log_end_offset() || log.flush().is_ok()
 }
 
-fn note_invalid_checkpoint(log: &Log, range: &Cleanable) {
+fn report_invalid_checkpoint(log: &Log, range: &Cleanable) {
     let Some(invalid) = range.invalid_checkpoint else { return };
     let policy = log.config().cleanup_policy;
     // With both policies the start moves on its own.
@@ -345,7 +363,6 @@ fn note_invalid_checkpoint(log: &Log, range: &Cleanable) {
             "Resetting first dirty offset to log start offset since the checkpointed offset is invalid"
         );
     }
-    log.set_clean_point(range.first_dirty_offset);
 }
 
 fn report(log: &Log, stats: &CleanedStats, took_ms: i64) {

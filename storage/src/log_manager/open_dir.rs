@@ -231,8 +231,16 @@ impl DirWork<'_> {
                 if let Some(topic_id) = topic_id {
                     log.identify(topic_id);
                 }
-                if let Some(clean_point) = open.clean_point {
-                    log.set_clean_point(clean_point);
+                match open.clean_point {
+                    Some(clean_point) if clean_point <= log.log_end_offset() => {
+                        log.set_clean_point(clean_point);
+                    }
+                    // What will be appended there was never cleaned.
+                    Some(clean_point) => tracing::warn!(
+                        %partition, clean_point, log_end_offset = log.log_end_offset(),
+                        "Log ends before what was cleaned: it is cleaned from its start again"
+                    ),
+                    None => {}
                 }
                 if recovery.segments_scanned > 0 {
                     tracing::debug!(%partition, ?recovery, "Recovered a log");

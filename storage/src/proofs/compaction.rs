@@ -78,6 +78,43 @@ fn the_last_batch_of_a_producer_goes_only_once_a_later_one_is_durable() {
     world.run(&append(2, Kind::Transactional, false));
 }
 
+/// What lies before the start of a log passes for clean; the power must not bring it back.
+#[test]
+fn deleted_records_do_not_come_back_as_clean_ones() {
+    let append = |partition, kind, records, timestamp| Step::Append {
+        partition,
+        kind,
+        records,
+        all: false,
+        timestamp,
+    };
+    let abort = || Step::EndTransaction { partition: 2, committed: false, all: false };
+    let first = vec![
+        append(2, Kind::Plain, 1, 0),
+        append(2, Kind::Plain, 1, 160),
+        append(2, Kind::Plain, 2, 280),
+        append(2, Kind::Plain, 3, 0),
+    ];
+    let second = vec![
+        append(2, Kind::Transactional, 2, 160),
+        abort(),
+        append(1, Kind::Plain, 1, 0),
+        Step::Restart,
+        Step::Roll(1),
+        Step::Compact(381),
+        append(2, Kind::Transactional, 2, 0),
+        abort(),
+        Step::Sync,
+        append(2, Kind::Plain, 2, 0),
+        Step::DeleteRecords(2, 87),
+        Step::Compact(0),
+    ];
+    let mut world = compacted(&["/a"], &|fs| fs, Power::default());
+    let cut = Some((PowerCut::NothingUnsynced, 0));
+    live_through(&mut world, vec![(first, None), (second, cut)]);
+    world.must_compact();
+}
+
 /// Outages at changes that are made while logs are cleaned.
 pub(super) fn outage_of_cleaning() -> impl Strategy<Value = Outage> {
     outage(COMPACTING, 200)
