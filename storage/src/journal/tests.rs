@@ -283,6 +283,48 @@ fn a_header_that_a_full_disk_cut_off_is_no_damage() {
 }
 
 #[test]
+fn a_disk_without_room_for_what_is_written_over_passes() {
+    for fault in [Fault::NoSpace, Fault::ShortWriteThenNoSpace(30)] {
+        let mut machine = Machine::new();
+        let mut a = machine.partition(1, 0);
+        for _ in 0..2 {
+            machine.append(&mut a, 300);
+            machine.commit(&mut [&mut a]).unwrap();
+        }
+        machine.settle(&mut a);
+        let on_journal = |rule: Rule| Rule { path_contains: JOURNAL_FILE.to_owned(), ..rule };
+        // The frame that would make room, then the header of a journal that begins anew.
+        machine.faulty.add(on_journal(Rule::next(Op::Write, 1, Fault::NoSpace)));
+        machine.faulty.add(on_journal(Rule::next(Op::Write, 1, fault)));
+        machine.journal().make_room().unwrap();
+        machine.faulty.heal();
+        machine.mem.crash();
+        assert_eq!(machine.start().segments, 0, "{fault:?}");
+        machine.rewrite(&mut a, 200);
+        machine.append(&mut a, 100);
+        machine.commit(&mut [&mut a]).unwrap();
+        machine.mem.crash();
+        machine.start();
+        assert!(machine.read(&a) == a.bytes, "{fault:?}");
+    }
+}
+
+#[test]
+fn a_journal_without_descriptors_passes() {
+    let mut machine = Machine::new();
+    let mut a = machine.partition(1, 0);
+    machine.append(&mut a, 300);
+    for op in [Op::Open, Op::SyncDir] {
+        machine.faulty.add(Rule::next(op, 1, Fault::NoDescriptor));
+        assert!(matches!(machine.commit(&mut [&mut a]), Err(CommitError::Full)), "{op:?}");
+    }
+    machine.commit(&mut [&mut a]).unwrap();
+    machine.mem.crash();
+    machine.start();
+    assert!(machine.read(&a) == a.bytes);
+}
+
+#[test]
 fn a_replay_that_is_cut_off_is_done_again() {
     let mut steps = 0;
     for (op, skip) in

@@ -14,7 +14,7 @@ use super::ledger::{Draft, Note, PartitionKey};
 use super::ring::Place;
 use super::{Journal, new_generation};
 use crate::fs::{File, Fs, OpenMode, write_all_at};
-use crate::log_dir::is_passing;
+use crate::log_dir::{is_out_of_descriptors, is_out_of_space, is_passing};
 
 /// A buffer that one large frame has blown up is not kept.
 const BUFFER_KEPT_BYTES: usize = 2 << 20;
@@ -191,26 +191,24 @@ impl Journal {
     /// Begins anew at the beginning of the file, if nobody is in debt. How far partitions are durable
     /// is said again by the next frame; a power cut before it leaves the recovery points only.
     fn restart(&self) -> Result<(), CommitError> {
-        let mut file = self.file.lock();
-        if file.is_closed || !self.debtors().is_empty() {
+        let mut state = self.file.lock();
+        if state.is_closed || !self.debtors().is_empty() {
             return Ok(());
         }
-        let restarted = new_generation().and_then(|generation| {
-            let bytes_from = 0;
-            let header = Header { is_open: true, generation, bytes_from };
-            rewrite_header(&*self.fs, &self.path, header).map(|()| generation)
-        });
-        match restarted {
-            Ok(generation) => {
-                file.generation = generation;
-                self.ledger.lock().restart();
-                Ok(())
-            }
-            Err(source) => {
-                file.is_closed = true;
-                Err(self.io_error("write the header of", source))
-            }
+        let file = match &state.file {
+            Some(file) => Arc::clone(file),
+            None => match self.fs.open(&self.path, OpenMode::ReadWrite) {
+                Ok(file) => file,
+                Err(error) if is_passing(&error) => return Err(CommitError::Full),
+                Err(source) => return Err(self.io_error("open", source)),
+            },
+        };
+        if let Err(source) = begin_anew(&mut state, &*file) {
+            state.is_closed = true;
+            return Err(self.io_error("write the header of", source));
         }
+        self.ledger.lock().restart();
+        Ok(())
     }
 
     /// Marks the journal as one that holds nothing: all files of the directory are durable. Nothing
@@ -356,7 +354,7 @@ impl Frame<'_> {
         write_at(&*file, &state.buffer, position).map_err(Failed::Write)?;
         file.sync_data().map_err(Failed::Sync)?;
         if is_new {
-            journal.fs.sync_dir(journal.dir.path()).map_err(Failed::Sync)?;
+            journal.fs.sync_dir(journal.dir.path()).map_err(Failed::of_names)?;
         }
         state.is_open = true;
         state.file = Some(file);
@@ -391,6 +389,13 @@ enum Failed {
     Sync(io::Error),
 }
 
+impl Failed {
+    /// Without a descriptor for the directory no sync was tried.
+    fn of_names(error: io::Error) -> Self {
+        if is_out_of_descriptors(&error) { Self::Write(error) } else { Self::Sync(error) }
+    }
+}
+
 impl Journal {
     /// The file, made if it is not there. Whether its name has to be synced: it may have been made
     /// by an attempt that met a full disk.
@@ -400,6 +405,23 @@ impl Journal {
         state.filled = bytes - bytes % BLOCK_BYTES;
         Ok((file, true))
     }
+}
+
+/// Lets no frame of the file count any more.
+fn begin_anew(state: &mut JournalFile, file: &dyn File) -> io::Result<()> {
+    let generation = new_generation()?;
+    let header = Header { is_open: true, generation, bytes_from: 0 };
+    match write_at(file, &header.encode(), 0) {
+        Ok(()) => state.generation = generation,
+        // Not even for what is written over is there room everywhere. An empty file says the same,
+        // and no part of a header.
+        Err(error) if is_out_of_space(&error) => {
+            file.set_len(0)?;
+            *state = JournalFile::new(generation, false);
+        }
+        Err(error) => return Err(error),
+    }
+    file.sync_data()
 }
 
 /// Replaces the header of a journal that is there, durably.
