@@ -161,6 +161,11 @@ impl Past {
         assert!(end >= self.bound, "what was cleaned is lost from {end} on");
     }
 
+    /// The log begins anew behind all of this.
+    pub(super) fn forget(&mut self) {
+        self.written.clear();
+    }
+
     /// These transactions are in the log now.
     pub(super) fn decide(&mut self, transactions: &Transactions) {
         for given in self.written.values_mut() {

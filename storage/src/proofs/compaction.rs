@@ -115,6 +115,34 @@ fn deleted_records_do_not_come_back_as_clean_ones() {
     world.must_compact();
 }
 
+/// Its start, which lies behind all that was durable, outlives the power; what is known of producers
+/// does not, as in Kafka.
+#[test]
+fn a_cleaned_log_that_begins_anew_knows_no_producers() {
+    let append =
+        |kind, records| Step::Append { partition: 1, kind, records, all: false, timestamp: 0 };
+    let abort = || Step::EndTransaction { partition: 1, committed: false, all: false };
+    let before = vec![
+        append(Kind::Transactional, 1),
+        append(Kind::Plain, 1),
+        append(Kind::Plain, 1),
+        append(Kind::Plain, 1),
+        append(Kind::Plain, 1),
+        Step::Tick(3),
+        append(Kind::Plain, 2),
+        abort(),
+        Step::Restart,
+        Step::Compact(98),
+        append(Kind::Plain, 2),
+        Step::DeleteRecords(1, 90),
+        Step::Compact(0),
+    ];
+    let after = vec![abort(), append(Kind::Transactional, 1)];
+    let mut world = compacted(&["/a"], &|fs| fs, Power::default());
+    let cut = Some((PowerCut::NothingUnsynced, 0));
+    live_through(&mut world, vec![(before, cut), (after, None)]);
+}
+
 /// Outages at changes that are made while logs are cleaned.
 pub(super) fn outage_of_cleaning() -> impl Strategy<Value = Outage> {
     outage(COMPACTING, 200)

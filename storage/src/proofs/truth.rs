@@ -217,6 +217,7 @@ impl Truth {
         let is_begun_anew = start == end && log.segment_offsets() == [end] && end > least;
         if is_begun_anew && log.active_producers().is_empty() {
             self.batches.clear();
+            self.past.forget();
         }
         (self.start, self.end, self.seen) = (old_start, end, self.seen.min(end));
         self.acked = Arc::new(AtomicI64::new(least.min(end)));
